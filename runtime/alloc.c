@@ -1,0 +1,102 @@
+/* alloc.c: memory with checked sizes, and one way of running out of it.
+ *
+ * Relies on nothing but libc.  The failure hook is read from the environment in builds with
+ * assertions only, so that a release build has no hidden switch.
+ */
+#include "runtime/alloc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void (*alloc_on_failure)(void);
+
+static _Noreturn void fatal_no_memory(void) {
+    static const char message[] = "bfopt: error: out of memory\n";
+    if (alloc_on_failure != NULL) {
+        void (*hook)(void) = alloc_on_failure;
+        alloc_on_failure = NULL; /* A hook that runs out of memory itself must not come back. */
+        hook();
+    }
+    /* Nothing can be done about a failure to report a failure. */
+    ssize_t ignored = write(STDERR_FILENO, message, sizeof message - 1);
+    (void)ignored;
+    _exit(1);
+}
+
+#ifndef NDEBUG
+/* BFOPT_FAIL_ALLOC=N or N,forever: does this call, the n-th, fail? */
+static bool alloc_must_fail(void) {
+    static bool known, forever;
+    static uint64_t fail_at, calls;
+    if (!known) {
+        const char *s = getenv("BFOPT_FAIL_ALLOC");
+        known = true;
+        if (s != NULL) {
+            char *end;
+            fail_at = strtoull(s, &end, 10);
+            forever = strcmp(end, ",forever") == 0;
+        }
+    }
+    if (fail_at == 0)
+        return false;
+    calls++;
+    return calls == fail_at || (forever && calls > fail_at);
+}
+#else
+static bool alloc_must_fail(void) {
+    return false;
+}
+#endif
+
+/* n * size, at least 1 so that no allocator may answer NULL for an empty array. */
+static size_t alloc_size(size_t n, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes) || bytes > PTRDIFF_MAX)
+        fatal_no_memory();
+    return bytes == 0 ? 1 : bytes;
+}
+
+void *xalloc(size_t n, size_t size) {
+    size_t bytes = alloc_size(n, size);
+    void *p = alloc_must_fail() ? NULL : malloc(bytes);
+    if (p == NULL)
+        fatal_no_memory();
+    return p;
+}
+
+void *xcalloc(size_t n, size_t size) {
+    size_t bytes = alloc_size(n, size);
+    void *p = alloc_must_fail() ? NULL : calloc(1, bytes);
+    if (p == NULL)
+        fatal_no_memory();
+    return p;
+}
+
+void *xrealloc(void *p, size_t n, size_t size) {
+    size_t bytes = alloc_size(n, size);
+    void *q = alloc_must_fail() ? NULL : realloc(p, bytes);
+    if (q == NULL)
+        fatal_no_memory();
+    return q;
+}
+
+void xfree(void *p) {
+    free(p);
+}
+
+void *xgrow(void *p, uint32_t *cap, uint64_t need, size_t size) {
+    if (need <= *cap)
+        return p;
+    if (need > UINT32_MAX)
+        fatal_no_memory();
+    uint64_t grown = *cap < 16 ? 16 : (uint64_t)*cap * 2;
+    if (grown < need)
+        grown = need;
+    if (grown > UINT32_MAX)
+        grown = UINT32_MAX;
+    p = xrealloc(p, (size_t)grown, size);
+    *cap = (uint32_t)grown;
+    return p;
+}

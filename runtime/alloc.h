@@ -1,0 +1,31 @@
+/* alloc.h: memory for every part of bfopt, with checked sizes.
+ *
+ * All memory goes through these functions, so that running out of it is one message and one exit
+ * status (1), and so that tests can make any single allocation fail: a build with assertions reads
+ * BFOPT_FAIL_ALLOC=N (or N,forever) and fails the N-th call.
+ * Implemented in alloc.c.  Knows no other module.
+ */
+#ifndef BFOPT_RUNTIME_ALLOC_H
+#define BFOPT_RUNTIME_ALLOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* n * size bytes, uninitialised (xalloc) or zero (xcalloc); never NULL.  An overflowing product or
+ * a failed allocation ends the process through fatal_no_memory(). */
+void *xalloc(size_t n, size_t size);
+void *xcalloc(size_t n, size_t size);
+/* Resizes p to n * size bytes, as realloc. */
+void *xrealloc(void *p, size_t n, size_t size);
+void xfree(void *p);
+
+/* Grows an array so that index `need - 1` is valid: p has *cap elements of `size` bytes; returns
+ * the array, perhaps moved, and updates *cap (by doubling; 32-bit because indexes are). */
+void *xgrow(void *p, uint32_t *cap, uint64_t need, size_t size);
+
+/* What to do when memory runs out, before the process exits with status 1: the runtime installs a
+ * function that flushes the program's output.  NULL: nothing. */
+extern void (*alloc_on_failure)(void);
+
+#endif
