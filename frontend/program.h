@@ -1,0 +1,39 @@
+/* program.h: a parsed Brainfuck program: a compact array of operations.
+ *
+ *   ++[->+<],       =>   ADD 2 | OPEN 6 | ADD -1 | MOVE 1 | ADD 1 | MOVE -1 | CLOSE 1 | IN | END
+ *
+ * Runs of + and - are summed into one ADD (0 is kept: it still touches its cell), runs of > and <
+ * into one MOVE (0 is dropped: a move touches nothing).  The array ends with END.
+ */
+#ifndef BFOPT_FRONTEND_PROGRAM_H
+#define BFOPT_FRONTEND_PROGRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum bf_kind {
+    BF_ADD,   /* arg: signed amount, wraps at the cell width */
+    BF_MOVE,  /* arg: signed number of cells, never 0 */
+    BF_IN,
+    BF_OUT,
+    BF_OPEN,  /* arg: index of the matching CLOSE */
+    BF_CLOSE, /* arg: index of the matching OPEN */
+    BF_HASH,  /* `#`, only when the parser was asked for it */
+    BF_END,
+};
+
+/* 12 bytes.  src is the byte offset of the first character of the run in the source. */
+struct bf_op {
+    uint32_t kind;
+    int32_t arg;
+    uint32_t src;
+};
+
+struct program {
+    struct bf_op *op;
+    uint32_t nop;         /* including the final END */
+    uint32_t max_depth;   /* deepest bracket nesting */
+    uint64_t total_moves; /* sum of |arg| over all MOVEs: bounds how far a run can drift */
+};
+
+#endif

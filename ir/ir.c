@@ -1,0 +1,611 @@
+/* ir.c: construction and editing of IR functions.  The data structure is described in ir.h. */
+#include "ir/ir.h"
+
+#include <string.h>
+
+#include "runtime/alloc.h"
+
+#define ____ KIND_NONE
+#define CELL KIND_CELL
+#define PTR  KIND_PTR
+#define ___  IMM_NONE
+#define OFF  IMM_OFF
+#define NUM  IMM_NUM
+#define STR  IMM_STR
+#define SCN  IMM_SCN
+#define PURE  EFF_PURE
+#define COMM  EFF_COMM
+#define READ  EFF_READ
+#define WRITE EFF_WRITE
+#define TRAP  EFF_TRAP
+#define IO    EFF_IO
+#define END   EFF_END
+const struct op_info op_info[OP_COUNT] = {
+#define OP(name, text, result, a, b, c, imm, effects, meaning)                                     \
+    [OP_##name] = {text, result, a, b, c, imm, effects, meaning},
+#include "ir/ops.def"
+#undef OP
+};
+#undef ____
+#undef CELL
+#undef PTR
+#undef ___
+#undef OFF
+#undef NUM
+#undef STR
+#undef SCN
+#undef PURE
+#undef COMM
+#undef READ
+#undef WRITE
+#undef TRAP
+#undef IO
+#undef END
+
+/* ---- functions ---- */
+
+struct func *ir_new(unsigned cell_bits) {
+    assert(cell_bits == 8 || cell_bits == 16 || cell_bits == 32 || cell_bits == 64);
+    struct func *f = xcalloc(1, sizeof *f);
+    f->cell_bits = cell_bits;
+    f->insn_cap = 64;
+    f->insn = xcalloc(f->insn_cap, sizeof *f->insn);
+    f->next = xcalloc(f->insn_cap, sizeof *f->next);
+    f->prev = xcalloc(f->insn_cap, sizeof *f->prev);
+    f->home = xcalloc(f->insn_cap, sizeof *f->home);
+    f->ninsn = 1;
+    f->block_cap = 16;
+    f->block = xcalloc(f->block_cap, sizeof *f->block);
+    f->nblock = 1;
+    f->const_size = 64;
+    f->const_table = xcalloc(f->const_size, sizeof *f->const_table);
+    return f;
+}
+
+void ir_free(struct func *f) {
+    if (!f)
+        return;
+    xfree(f->insn);
+    xfree(f->next);
+    xfree(f->prev);
+    xfree(f->home);
+    xfree(f->block);
+    xfree(f->const_table);
+    xfree(f->string);
+    xfree(f->text);
+    xfree(f);
+}
+
+static void *copy_array(const void *p, uint32_t n, uint32_t cap, size_t size) {
+    if (!p)
+        return NULL;
+    void *q = xalloc(cap, size);
+    memcpy(q, p, n * size);
+    return q;
+}
+
+struct func *ir_clone(const struct func *f) {
+    struct func *g = xalloc(1, sizeof *g);
+    *g = *f;
+    g->insn = copy_array(f->insn, f->ninsn, f->insn_cap, sizeof *f->insn);
+    g->next = copy_array(f->next, f->ninsn, f->insn_cap, sizeof *f->next);
+    g->prev = copy_array(f->prev, f->ninsn, f->insn_cap, sizeof *f->prev);
+    g->home = copy_array(f->home, f->ninsn, f->insn_cap, sizeof *f->home);
+    g->block = copy_array(f->block, f->nblock, f->block_cap, sizeof *f->block);
+    g->const_table = copy_array(f->const_table, f->const_size, f->const_size, sizeof(uint32_t));
+    g->string = copy_array(f->string, f->nstring, f->string_cap, sizeof *f->string);
+    g->text = copy_array(f->text, f->text_len, f->text_cap, 1);
+    return g;
+}
+
+/* ---- values ---- */
+
+static void grow_insns(struct func *f) {
+    uint32_t cap = f->insn_cap;
+    f->insn = xgrow(f->insn, &cap, (uint64_t)f->ninsn + 1, sizeof *f->insn);
+    if (cap == f->insn_cap)
+        return;
+    f->insn_cap = cap;
+    f->next = xrealloc(f->next, cap, sizeof *f->next);
+    f->prev = xrealloc(f->prev, cap, sizeof *f->prev);
+    f->home = xrealloc(f->home, cap, sizeof *f->home);
+}
+
+/* A new record in no block. */
+static value new_insn(struct func *f, enum op op, enum kind kind, value a, value b, int64_t imm,
+                      uint32_t src) {
+    if (f->ninsn == f->insn_cap)
+        grow_insns(f);
+    value v = {f->ninsn++};
+    f->insn[v.i] = (struct insn){
+        .op = (uint8_t)op, .kind = (uint8_t)kind, .a = a, .b = b, .src = src, .imm = imm};
+    f->next[v.i] = f->prev[v.i] = 0;
+    f->home[v.i] = NO_BLOCK;
+    return v;
+}
+
+/* Finalizer of splitmix64: spreads nearby numbers over the table. */
+static uint32_t hash64(uint64_t x) {
+    x ^= x >> 30;
+    x *= UINT64_C(0xbf58476d1ce4e5b9);
+    x ^= x >> 27;
+    return (uint32_t)(x ^ (x >> 32));
+}
+
+static void const_insert(struct func *f, value v) {
+    uint32_t mask = f->const_size - 1;
+    uint32_t h = hash64(ir_const_of(f, v)) & mask;
+    while (f->const_table[h] != 0)
+        h = (h + 1) & mask;
+    f->const_table[h] = v.i;
+}
+
+static void const_rehash(struct func *f, uint32_t size) {
+    xfree(f->const_table);
+    f->const_table = xcalloc(size, sizeof *f->const_table);
+    f->const_size = size;
+    for (uint32_t i = 1; i < f->ninsn; i++)
+        if (f->insn[i].op == OP_CONST)
+            const_insert(f, (value){i});
+}
+
+value ir_const(struct func *f, uint64_t imm) {
+    imm = ir_wrap(f, imm);
+    uint32_t mask = f->const_size - 1;
+    for (uint32_t h = hash64(imm) & mask; f->const_table[h] != 0; h = (h + 1) & mask) {
+        value v = {f->const_table[h]};
+        if (ir_const_of(f, v) == imm)
+            return v;
+    }
+    value v = new_insn(f, OP_CONST, KIND_CELL, NO_VALUE, NO_VALUE, (int64_t)imm, NO_SRC);
+    if (2 * ++f->nconst > f->const_size)
+        const_rehash(f, f->const_size * 2);
+    else
+        const_insert(f, v);
+    return v;
+}
+
+uint32_t ir_string(struct func *f, const char *bytes, uint32_t len) {
+    f->string = xgrow(f->string, &f->string_cap, (uint64_t)f->nstring + 1, sizeof *f->string);
+    f->text = xgrow(f->text, &f->text_cap, (uint64_t)f->text_len + len, 1);
+    if (len > 0)
+        memcpy(f->text + f->text_len, bytes, len);
+    f->string[f->nstring] = (struct ir_string){f->text_len, len};
+    f->text_len += len;
+    return f->nstring++;
+}
+
+/* ---- order within blocks ---- */
+
+/* Links v into b before `at`, or at the end when `at` is NO_VALUE. */
+static void link_before(struct func *f, block b, value v, value at) {
+    struct block_data *d = ir_block(f, b);
+    value before = at.i ? ir_prev(f, at) : d->last;
+    f->home[v.i] = b;
+    f->next[v.i] = at.i;
+    f->prev[v.i] = before.i;
+    if (before.i)
+        f->next[before.i] = v.i;
+    else
+        d->first = v;
+    if (at.i)
+        f->prev[at.i] = v.i;
+    else
+        d->last = v;
+}
+
+static void unlink_insn(struct func *f, value v) {
+    struct block_data *d = ir_block(f, ir_home(f, v));
+    value n = ir_next(f, v), p = ir_prev(f, v);
+    if (p.i)
+        f->next[p.i] = n.i;
+    else
+        d->first = n;
+    if (n.i)
+        f->prev[n.i] = p.i;
+    else
+        d->last = p;
+    f->next[v.i] = f->prev[v.i] = 0;
+    f->home[v.i] = NO_BLOCK;
+}
+
+static bool is_terminated(const struct func *f, block b) {
+    value last = ir_block(f, b)->last;
+    return last.i && ir_has(f, last, EFF_END);
+}
+
+value ir_append(struct func *f, block b, enum op op, value a, value v, int64_t imm, uint32_t src) {
+    value n = new_insn(f, op, op_info[op].result, a, v, imm, src);
+    link_before(f, b, n, is_terminated(f, b) ? ir_block(f, b)->last : NO_VALUE);
+    return n;
+}
+
+value ir_before(struct func *f, value at, enum op op, value a, value v, int64_t imm, uint32_t src) {
+    value n = new_insn(f, op, op_info[op].result, a, v, imm, src);
+    link_before(f, ir_home(f, at), n, at);
+    return n;
+}
+
+value ir_phi(struct func *f, block b, enum kind kind, value a, value v) {
+    value n = new_insn(f, OP_PHI, kind, a, v, 0, NO_SRC);
+    link_before(f, b, n, ir_block(f, b)->first);
+    return n;
+}
+
+void ir_remove(struct func *f, value v) {
+    unlink_insn(f, v);
+    f->insn[v.i] = (struct insn){.op = OP_NOP, .src = NO_SRC};
+}
+
+void ir_move_before(struct func *f, value v, value at) {
+    unlink_insn(f, v);
+    link_before(f, ir_home(f, at), v, at);
+}
+
+/* ---- replacing values ---- */
+
+void ir_replace(struct func *f, value v, value with) {
+    with = ir_resolve(f, with);
+    assert(!same_value(v, with));
+    unlink_insn(f, v);
+    struct insn *in = ir_at(f, v);
+    uint8_t kind = in->kind;
+    *in = (struct insn){.op = OP_COPY, .kind = kind, .a = with, .src = NO_SRC};
+}
+
+value ir_resolve(struct func *f, value v) {
+    value end = v;
+    while (f->insn[end.i].op == OP_COPY)
+        end = f->insn[end.i].a;
+    while (!same_value(v, end)) {
+        value up = f->insn[v.i].a;
+        f->insn[v.i].a = end;
+        v = up;
+    }
+    return end;
+}
+
+value *ir_operand(struct func *f, value v, unsigned n) {
+    struct insn *in = ir_at(f, v);
+    const struct op_info *info = &op_info[in->op];
+    switch (n) {
+    case 0:
+        return info->a != KIND_NONE || (in->op == OP_PHI && in->a.i) ? &in->a : NULL;
+    case 1:
+        return info->b != KIND_NONE || (in->op == OP_PHI && in->b.i) ? &in->b : NULL;
+    case 2:
+        return info->c != KIND_NONE ? &in->c : NULL;
+    default:
+        return NULL;
+    }
+}
+
+void ir_settle(struct func *f) {
+    bool any = false;
+    for (uint32_t i = 1; i < f->ninsn && !any; i++)
+        any = f->insn[i].op == OP_COPY;
+    if (!any)
+        return;
+    for (uint32_t i = 1; i < f->ninsn; i++) {
+        if (f->insn[i].op == OP_COPY)
+            continue;
+        for (unsigned n = 0; n < IR_MAX_OPERANDS; n++) {
+            value *o = ir_operand(f, (value){i}, n);
+            if (o)
+                *o = ir_resolve(f, *o);
+        }
+    }
+    for (uint32_t i = 1; i < f->ninsn; i++)
+        if (f->insn[i].op == OP_COPY)
+            f->insn[i] = (struct insn){.op = OP_NOP, .src = NO_SRC};
+}
+
+uint32_t *ir_use_counts(struct func *f) {
+    uint32_t *count = xcalloc(f->ninsn, sizeof *count);
+    IR_FOR_BLOCKS(f, b) {
+        IR_FOR_INSNS(f, b, v) {
+            for (unsigned n = 0; n < IR_MAX_OPERANDS; n++) {
+                value *o = ir_operand(f, v, n);
+                if (o)
+                    count[ir_resolve(f, *o).i]++;
+            }
+        }
+    }
+    return count;
+}
+
+/* ---- blocks and edges ---- */
+
+block ir_block_new(struct func *f, block after) {
+    f->block = xgrow(f->block, &f->block_cap, (uint64_t)f->nblock + 1, sizeof *f->block);
+    block b = {f->nblock++};
+    memset(&f->block[b.i], 0, sizeof f->block[b.i]);
+    if (!f->entry.i) {
+        f->entry = f->last_block = b;
+        return b;
+    }
+    if (!after.i)
+        after = f->last_block;
+    block next = f->block[after.i].next;
+    f->block[b.i].prev = after;
+    f->block[b.i].next = next;
+    f->block[after.i].next = b;
+    if (next.i)
+        f->block[next.i].prev = b;
+    else
+        f->last_block = b;
+    return b;
+}
+
+static unsigned add_pred(struct func *f, block to, block from) {
+    struct block_data *d = ir_block(f, to);
+    assert(d->npred < 2 && "a block has at most two predecessors");
+    d->pred[d->npred] = from;
+    return d->npred++;
+}
+
+value ir_jmp(struct func *f, block b, block to, uint32_t src) {
+    assert(!is_terminated(f, b));
+    struct block_data *d = ir_block(f, b);
+    d->succ[0] = to;
+    d->nsucc = 1;
+    add_pred(f, to, b);
+    return ir_append(f, b, OP_JMP, NO_VALUE, NO_VALUE, 0, src);
+}
+
+value ir_br(struct func *f, block b, value cond, block yes, block no, uint32_t src) {
+    assert(!is_terminated(f, b) && !same_block(yes, no));
+    struct block_data *d = ir_block(f, b);
+    d->succ[0] = yes;
+    d->succ[1] = no;
+    d->nsucc = 2;
+    add_pred(f, yes, b);
+    add_pred(f, no, b);
+    return ir_append(f, b, OP_BR, cond, NO_VALUE, 0, src);
+}
+
+value ir_ret(struct func *f, block b, value p, uint32_t src) {
+    assert(!is_terminated(f, b));
+    return ir_append(f, b, OP_RET, p, NO_VALUE, 0, src);
+}
+
+value ir_trap(struct func *f, block b, value p, int64_t k, uint32_t src) {
+    assert(!is_terminated(f, b));
+    return ir_append(f, b, OP_TRAP, p, NO_VALUE, k, src);
+}
+
+unsigned ir_pred_slot(const struct func *f, block from, block to) {
+    const struct block_data *d = ir_block(f, to);
+    assert(d->npred > 0);
+    if (same_block(d->pred[0], from))
+        return 0;
+    assert(d->npred > 1 && same_block(d->pred[1], from));
+    return 1;
+}
+
+/* Forgets predecessor slot n of b; its phis become copies of what is left. */
+static void drop_pred(struct func *f, block b, unsigned n) {
+    struct block_data *d = ir_block(f, b);
+    assert(n < d->npred);
+    bool last = d->npred == 1;
+    if (n == 0)
+        d->pred[0] = d->pred[1];
+    d->pred[1] = NO_BLOCK;
+    d->npred--;
+    IR_FOR_INSNS_SAFE(f, b, v) {
+        struct insn *in = ir_at(f, v);
+        if (in->op != OP_PHI)
+            break;
+        if (n == 0)
+            in->a = in->b;
+        in->b = NO_VALUE;
+        /* A phi of itself alone stands in a loop that nothing enters any more: the block is
+         * unreachable, and ir_drop_unreachable takes it. */
+        if (!last && !same_value(ir_resolve(f, in->a), v))
+            ir_replace(f, v, in->a);
+    }
+}
+
+void ir_cut_edge(struct func *f, block b, unsigned n) {
+    struct block_data *d = ir_block(f, b);
+    assert(d->nsucc == 2 && n < 2);
+    block gone = d->succ[n];
+    uint32_t src = ir_at(f, d->last)->src;
+    drop_pred(f, gone, ir_pred_slot(f, b, gone));
+    d->succ[0] = d->succ[1 - n];
+    d->succ[1] = NO_BLOCK;
+    d->nsucc = 1;
+    ir_remove(f, d->last);
+    ir_append(f, b, OP_JMP, NO_VALUE, NO_VALUE, 0, src);
+}
+
+unsigned ir_redirect(struct func *f, block b, unsigned n, block to) {
+    struct block_data *d = ir_block(f, b);
+    assert(n < d->nsucc);
+    block old = d->succ[n];
+    drop_pred(f, old, ir_pred_slot(f, b, old));
+    d->succ[n] = to;
+    return add_pred(f, to, b);
+}
+
+block ir_split_edge(struct func *f, block b, unsigned n) {
+    block to = ir_block(f, b)->succ[n];
+    block mid = ir_block_new(f, b);
+    unsigned slot = ir_pred_slot(f, b, to);
+    ir_block(f, b)->succ[n] = mid;
+    add_pred(f, mid, b);
+    ir_block(f, to)->pred[slot] = mid;
+    ir_block(f, mid)->succ[0] = to;
+    ir_block(f, mid)->nsucc = 1;
+    ir_append(f, mid, OP_JMP, NO_VALUE, NO_VALUE, 0, NO_SRC);
+    return mid;
+}
+
+/* Takes a block out of the layout; its contents must be gone or moved. */
+static void unlink_block(struct func *f, block b) {
+    struct block_data *d = ir_block(f, b);
+    assert(!same_block(b, f->entry));
+    f->block[d->prev.i].next = d->next;
+    if (d->next.i)
+        f->block[d->next.i].prev = d->prev;
+    else
+        f->last_block = d->prev;
+    *d = (struct block_data){.dead = true};
+}
+
+/* Makes the edges that left `from` leave `to`. */
+static void move_edges(struct func *f, block from, block to) {
+    struct block_data *s = ir_block(f, from), *d = ir_block(f, to);
+    d->nsucc = s->nsucc;
+    for (unsigned n = 0; n < s->nsucc; n++) {
+        d->succ[n] = s->succ[n];
+        struct block_data *t = ir_block(f, s->succ[n]);
+        t->pred[ir_pred_slot(f, from, s->succ[n])] = to;
+    }
+    if (d->nsucc < 2)
+        d->succ[1] = NO_BLOCK;
+}
+
+void ir_merge(struct func *f, block b, block s) {
+    struct block_data *d = ir_block(f, b), *e = ir_block(f, s);
+    assert(d->nsucc == 1 && same_block(d->succ[0], s) && e->npred == 1 && !same_block(b, s));
+    ir_remove(f, d->last);
+    IR_FOR_INSNS_SAFE(f, s, v) {
+        if (!ir_is(f, v, OP_PHI))
+            break;
+        ir_replace(f, v, ir_at(f, v)->a);
+    }
+    IR_FOR_INSNS(f, s, v)
+        f->home[v.i] = b;
+    if (d->last.i) {
+        f->next[d->last.i] = e->first.i;
+        f->prev[e->first.i] = d->last.i;
+    } else {
+        d->first = e->first;
+    }
+    d->last = e->last;
+    move_edges(f, s, b);
+    unlink_block(f, s);
+}
+
+/* Marks the reachable blocks; explicit stack. */
+static bool *reachable_blocks(const struct func *f) {
+    bool *seen = xcalloc(f->nblock, sizeof *seen);
+    block *stack = xalloc(f->nblock, sizeof *stack);
+    uint32_t n = 0;
+    seen[f->entry.i] = true;
+    stack[n++] = f->entry;
+    while (n > 0) {
+        const struct block_data *d = ir_block(f, stack[--n]);
+        for (unsigned s = 0; s < d->nsucc; s++) {
+            if (!seen[d->succ[s].i]) {
+                seen[d->succ[s].i] = true;
+                stack[n++] = d->succ[s];
+            }
+        }
+    }
+    xfree(stack);
+    return seen;
+}
+
+static void drop_block(struct func *f, block b, const bool *seen) {
+    struct block_data *d = ir_block(f, b);
+    for (unsigned n = 0; n < d->nsucc; n++)
+        if (seen[d->succ[n].i])
+            drop_pred(f, d->succ[n], ir_pred_slot(f, b, d->succ[n]));
+    IR_FOR_INSNS_SAFE(f, b, v)
+        ir_remove(f, v);
+    unlink_block(f, b);
+}
+
+bool ir_drop_unreachable(struct func *f) {
+    bool *seen = reachable_blocks(f);
+    bool any = false;
+    for (block b = f->entry, next; b.i; b = next) {
+        next = ir_block(f, b)->next;
+        if (!seen[b.i]) {
+            drop_block(f, b, seen);
+            any = true;
+        }
+    }
+    xfree(seen);
+    return any;
+}
+
+/* ---- compaction ---- */
+
+struct renumber {
+    uint32_t *value, *block; /* old index -> new; 0: not (yet) kept */
+};
+
+static value renumbered_operand(struct func *to, const struct func *from, struct renumber *r,
+                                value v) {
+    if (r->value[v.i] == 0 && ir_is_const(from, v))
+        r->value[v.i] = ir_const(to, ir_const_of(from, v)).i;
+    return (value){r->value[v.i]};
+}
+
+static void compact_number(struct func *f, struct func *g, struct renumber *r) {
+    IR_FOR_BLOCKS(f, b)
+        r->block[b.i] = ir_block_new(g, NO_BLOCK).i;
+    IR_FOR_BLOCKS(f, b) {
+        IR_FOR_INSNS(f, b, v) {
+            const struct insn *in = ir_at(f, v);
+            value n = new_insn(g, in->op, in->kind, NO_VALUE, NO_VALUE, in->imm, in->src);
+            link_before(g, (block){r->block[b.i]}, n, NO_VALUE);
+            r->value[v.i] = n.i;
+        }
+    }
+}
+
+static void compact_fill(struct func *f, struct func *g, struct renumber *r) {
+    IR_FOR_BLOCKS(f, b) {
+        struct block_data *d = ir_block(f, b), *e = ir_block(g, (block){r->block[b.i]});
+        e->nsucc = d->nsucc;
+        e->npred = d->npred;
+        for (unsigned n = 0; n < 2; n++) {
+            e->succ[n].i = r->block[d->succ[n].i];
+            e->pred[n].i = r->block[d->pred[n].i];
+        }
+        IR_FOR_INSNS(f, b, v) {
+            value n = {r->value[v.i]};
+            const struct insn old = *ir_at(f, v);
+            ir_at(g, n)->trap = old.trap;
+            if (op_info[old.op].imm == IMM_SCN)
+                ir_at(g, n)->stride = old.stride;
+            for (unsigned k = 0; k < IR_MAX_OPERANDS; k++) {
+                value *o = ir_operand(f, v, k);
+                if (!o)
+                    continue;
+                value w = renumbered_operand(g, f, r, *o); /* may move g->insn */
+                struct insn *in = ir_at(g, n);
+                *(k == 0 ? &in->a : k == 1 ? &in->b : &in->c) = w;
+            }
+        }
+    }
+}
+
+void ir_compact(struct func *f) {
+    ir_settle(f);
+    struct func *g = ir_new(f->cell_bits);
+    struct renumber r = {xcalloc(f->ninsn, sizeof(uint32_t)), xcalloc(f->nblock, sizeof(uint32_t))};
+    compact_number(f, g, &r);
+    compact_fill(f, g, &r);
+    xfree(r.value);
+    xfree(r.block);
+    g->program = f->program;
+    g->strict = f->strict;
+    g->tape_cells = f->tape_cells;
+    g->string = f->string;
+    g->nstring = f->nstring;
+    g->string_cap = f->string_cap;
+    g->text = f->text;
+    g->text_len = f->text_len;
+    g->text_cap = f->text_cap;
+    f->string = NULL;
+    f->text = NULL;
+    struct func old = *f;
+    *f = *g;
+    *g = old;
+    ir_free(g);
+}

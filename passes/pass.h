@@ -1,0 +1,39 @@
+/* pass.h: what a pass sees of its driver.  pipeline.c drives; passes.def lists. */
+#ifndef BFOPT_PASSES_PASS_H
+#define BFOPT_PASSES_PASS_H
+
+#include "ir/ir.h"
+
+struct text;
+
+/* Shared by all passes of one compilation. */
+struct pass_env {
+    uint64_t opt_limit; /* rewrites still allowed (--opt-limit); UINT64_MAX: any number */
+    uint64_t rewrites;  /* made so far, over all passes */
+    struct pass_stats *stats; /* --stats; may be NULL */
+    const char *pass;   /* the running pass */
+};
+
+/* Every rewrite asks first: counts it, and says whether the limit still allows it. */
+bool pass_may(struct pass_env *env);
+/* Adds n to the counter "pass.name" of --stats. */
+void pass_count(struct pass_env *env, const char *name, uint64_t n);
+
+/* A pass: func -> func; true if it changed anything.  May leave COPYs (the driver settles them). */
+typedef bool pass_fn(struct func *f, struct pass_env *env);
+
+struct pass_info {
+    const char *name;
+    pass_fn *run;
+    unsigned level; /* lowest -O level that runs it */
+    const char *what;
+};
+extern const struct pass_info pass_table[];
+extern const unsigned pass_table_size;
+const struct pass_info *pass_find(const char *name, size_t len);
+
+#define PASS(name, entry, level, what) pass_fn entry;
+#include "passes/passes.def"
+#undef PASS
+
+#endif
