@@ -51,7 +51,8 @@ struct rt {
     int in_fd, out_fd;
     bool out_tty;  /* flush at every newline */
     bool in_eof;
-    uint64_t in_count, out_count; /* bytes consumed from / accepted for the program */
+    uint64_t in_count, out_count; /* bytes of finished buffers; see rt_bytes_in, rt_bytes_out */
+    uint8_t *in_start;            /* first byte of the present input buffer */
 
     enum run_end end;
     uint32_t end_src;  /* source offset of the operation at fault */
@@ -66,8 +67,20 @@ struct rt {
 
 /* Sets up I/O on two descriptors.  An in_fd of -1 reads as an empty input. */
 void rt_io_init(struct rt *rt, int in_fd, int out_fd, enum eof_mode eof);
+/* Makes these n bytes (which must stay valid) the first of the input, before in_fd is read. */
+void rt_preload(struct rt *rt, const uint8_t *p, size_t n);
 /* Writes out what is buffered.  0, or nonzero after an error (end, end_errno are set). */
 int rt_flush(struct rt *rt);
+/* From now on SIGINT, SIGTERM and SIGHUP write out rt's output and end the process with status
+ * 128 + signal (unless they were ignored); NULL: restores what was before. */
+void rt_catch_signals(struct rt *rt);
+/* Bytes the program has read and written so far. */
+static inline uint64_t rt_bytes_in(const struct rt *rt) {
+    return rt->in_count + (uint64_t)(rt->in_pos - rt->in_start);
+}
+static inline uint64_t rt_bytes_out(const struct rt *rt) {
+    return rt->out_count + (uint64_t)(rt->out_pos - rt->out_buf);
+}
 /* Writes all n bytes to fd, through EINTR, short writes and EAGAIN (waits).  0 or errno. */
 int rt_write_all(int fd, const void *p, size_t n);
 
@@ -87,8 +100,9 @@ int rt_in(struct rt *rt, uint64_t *cell);
 /* ---- tape.c ---- */
 
 /* Maps `cells` cells (rounded up to whole pages).  `drift`: how many bytes past an access the
- * pointer can be carried before the next one (guards grow by it).  want_guards false, or a failed
- * reservation: falls back to 32 MiB guards, then to none (tape.guard = 0).  False: no memory. */
+ * pointer can be carried before the next one (guards grow by it).  A reservation that fails falls
+ * back to 32 MiB guards, then to none (tape.guard = 0), as does want_guards false.
+ * False: no memory. */
 bool tape_map(struct tape *t, uint64_t cells, unsigned cell_bytes, uint64_t drift, bool want_guards);
 void tape_unmap(struct tape *t);
 static inline uint64_t tape_cells(const struct tape *t) {
