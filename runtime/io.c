@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Set by the signal handler while a flush is under way; rt_write_all then gives up. */
+/* The signal that came while a flush was under way: rt_write_all then gives up. */
 static volatile sig_atomic_t io_interrupted;
 /* A flush is under way: the handler must not write the same bytes again. */
 static volatile sig_atomic_t io_flushing;
@@ -42,16 +42,26 @@ int rt_write_all(int fd, const void *p, size_t n) {
     return 0;
 }
 
-/* Writes n bytes of the program's output; after an error, nothing more is written. */
+/* Writes n bytes, the whole buffer or bytes that follow an empty one; then the buffer is empty.
+ * After an error nothing more is written.  Order matters: whoever interrupts this either finds
+ * io_flushing set, and its mark is found below, or finds an empty buffer. */
 static int io_write(struct rt *rt, const uint8_t *p, size_t n) {
-    if (rt->end == RUN_OUT_ERROR)
-        return 1;
-    io_flushing = 1;
-    int error = rt_write_all(rt->out_fd, p, n);
+    int error = rt->end_errno;
+    if (rt->end != RUN_OUT_ERROR) {
+        io_flushing = 1;
+        error = rt_write_all(rt->out_fd, p, n);
+    }
+    rt->out_count += n;
+    rt->out_pos = rt->out_buf;
     io_flushing = 0;
+    if (io_interrupted) {
+        rt->end = RUN_INTERRUPTED;
+        rt->end_errno = io_interrupted;
+        return 1;
+    }
     if (error == 0)
         return 0;
-    rt->end = io_interrupted ? RUN_INTERRUPTED : RUN_OUT_ERROR;
+    rt->end = RUN_OUT_ERROR;
     rt->end_errno = error;
     return 1;
 }
@@ -60,10 +70,7 @@ int rt_flush(struct rt *rt) {
     size_t n = (size_t)(rt->out_pos - rt->out_buf);
     if (n == 0)
         return rt->end == RUN_OUT_ERROR;
-    int failed = io_write(rt, rt->out_buf, n);
-    rt->out_count += n;
-    rt->out_pos = rt->out_buf;
-    return failed;
+    return io_write(rt, rt->out_buf, n);
 }
 
 /* The slow path of `.`: the buffer is full, or output goes to a terminal. */
@@ -77,10 +84,8 @@ static int io_out_byte(struct rt *rt, uint32_t byte) {
 int rt_out_bytes(struct rt *rt, const uint8_t *p, uint64_t n) {
     if (n > (uint64_t)(rt->out_buf + RT_OUT_SIZE - rt->out_pos) && rt_flush(rt) != 0)
         return 1;
-    if (n > RT_OUT_SIZE) {
-        rt->out_count += n;
+    if (n > RT_OUT_SIZE)
         return io_write(rt, p, (size_t)n);
-    }
     if (n != 0)
         memcpy(rt->out_pos, p, (size_t)n);
     rt->out_pos += n;
@@ -173,7 +178,7 @@ static struct rt *io_rt;
  * always consistent: it moves after the byte it passes was stored. */
 static void io_on_signal(int signal_number) {
     if (io_flushing && !io_interrupted) {
-        io_interrupted = 1; /* The interrupted write returns to rt_write_all, which gives up. */
+        io_interrupted = signal_number; /* The interrupted write returns to rt_write_all, which gives up. */
         return;
     }
     if (!io_flushing && io_rt->out_pos > io_rt->out_buf)

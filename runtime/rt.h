@@ -20,7 +20,7 @@ enum run_end {
     RUN_IN_ERROR,     /* rt.end_errno */
     RUN_OUT_ERROR,    /* rt.end_errno */
     RUN_MAX_STEPS,
-    RUN_INTERRUPTED,
+    RUN_INTERRUPTED,  /* rt.end_errno: the signal */
 };
 
 #define RT_OUT_SIZE 65536
