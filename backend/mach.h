@@ -56,7 +56,7 @@ struct minsn {
     uint8_t size;  /* operand size in bytes: 1, 2, 4, 8 */
     uint8_t cond;  /* condition code of branches, setcc, cmovcc; else 0 */
     uint8_t trap;  /* 1: the memory access may leave the tape (recorded in the trap table) */
-    uint8_t pad;
+    uint8_t again; /* 1: a copy of a constant's definition, made by the allocator */
     uint16_t rule; /* selection rule that made it, for dumps and counts; 0: none (allocator) */
     mreg r[3];
     int32_t disp;  /* byte displacement; slot number for spill and reload; */
@@ -81,6 +81,7 @@ struct mblock {
 };
 
 struct target;
+struct text;
 
 /* A function in machine form.  Blocks are in layout order: every loop's blocks are contiguous, each
  * block comes after its dominator, and block 0 is the entry. */
@@ -117,8 +118,14 @@ struct target {
      * same value? */
     bool (*rematerializable)(const struct minsn *in);
     const char *(*reg_name)(mreg r, unsigned size);
+    /* Optional, for dumps: writes an instruction as the target's assembler would; the name of a
+     * selection rule. */
+    void (*print)(struct text *out, const struct mach *m, const struct minsn *in);
+    const char *(*rule_name)(unsigned rule);
 };
 
+/* Writes register r as a dump shows it: v7 before allocation, the target's name after. */
+void mach_print_reg(struct text *out, const struct mach *m, mreg r, unsigned size);
 struct mach *mach_new(const struct target *t);
 void mach_free(struct mach *m);
 static inline const struct mdesc *mach_desc(const struct mach *m, const struct minsn *in) {
@@ -127,7 +134,6 @@ static inline const struct mdesc *mach_desc(const struct mach *m, const struct m
 /* Appends a copy of `in` to m->insn (the block being filled is the last); returns its index. */
 uint32_t mach_push(struct mach *m, struct minsn in);
 /* Text of a whole function, for --print-after=isel and =ra and for error reports. */
-struct text;
 void mach_print(struct text *out, const struct mach *m);
 
 #endif
