@@ -15,7 +15,7 @@
 
 /* A register operand: a virtual register before allocation, a physical one after. */
 typedef uint32_t mreg;
-#define NO_REG UINT32_MAX
+#define NO_REG        UINT32_MAX
 #define MACH_MAX_PHYS 32
 
 /* What an instruction does with register operand n. */
@@ -34,11 +34,11 @@ enum mdesc_flags {
     MD_JUMP = 4,     /* ends a block unconditionally */
     MD_BRANCH = 8,   /* conditional: goes to succ[0] or falls to what follows */
     MD_RETURN = 16,
-    MD_MOVE = 32,    /* r[0] = r[1], full width: a coalescing candidate */
+    MD_MOVE = 32, /* r[0] = r[1], full width: a coalescing candidate */
     MD_PHI = 64,
     MD_SETS_FLAGS = 128, /* clobbers or defines the flags */
     MD_USES_FLAGS = 256,
-    MD_MEM = 512,    /* has a memory operand (base register as the target's table says) + disp */
+    MD_MEM = 512, /* has a memory operand (base register as the target's table says) + disp */
 };
 
 /* One row of a target's instruction table. */
@@ -59,7 +59,7 @@ struct minsn {
     uint8_t again; /* 1: a copy of a constant's definition, made by the allocator */
     uint16_t rule; /* selection rule that made it, for dumps and counts; 0: none (allocator) */
     mreg r[3];
-    int32_t disp;  /* byte displacement; slot number for spill and reload; */
+    int32_t disp; /* byte displacement; slot number for spill and reload; */
     int64_t imm;
     uint32_t src;  /* byte offset in the source, or UINT32_MAX */
     uint32_t ir;   /* IR value it stems from, 0: none */
@@ -75,9 +75,9 @@ struct mblock {
     uint32_t first, end; /* instructions [first, end) of mach.insn */
     uint32_t succ[2], pred[2];
     uint8_t nsucc, npred;
-    uint16_t depth;      /* loop depth: weight of spill costs */
-    uint32_t ir_block;   /* IR block it stems from; 0: an edge block of the allocator */
-    uint32_t loop_end;   /* for a loop head: last block of the loop in layout order, else 0 */
+    uint16_t depth;    /* loop depth: weight of spill costs */
+    uint32_t ir_block; /* IR block it stems from; 0: an edge block of the allocator */
+    uint32_t loop_end; /* for a loop head: last block of the loop in layout order, else 0 */
 };
 
 struct target;
@@ -103,9 +103,9 @@ struct target {
     const char *name;
     const struct mdesc *desc;
     unsigned ndesc;
-    unsigned nregs;        /* physical registers 0 .. nregs - 1 */
-    uint32_t allocatable;  /* mask */
-    const uint8_t *order;  /* nregs allocatable registers in order of preference */
+    unsigned nregs;       /* physical registers 0 .. nregs - 1 */
+    uint32_t allocatable; /* mask */
+    const uint8_t *order; /* nregs allocatable registers in order of preference */
     /* Rows the allocator needs; all leave the flags alone. */
     uint16_t op_move;   /* r[0] = r[1], 8 bytes */
     uint16_t op_swap;   /* r[0] <-> r[1] (ROLE_USE_LATE both) */

@@ -1,5 +1,6 @@
 /* ra.c: register allocation, from virtual to physical registers, in three steps:
- *   ra_intervals.c  live intervals      ra_scan.c  the linear scan      ra_rewrite.c  the new code */
+ *   ra_intervals.c  live intervals      ra_scan.c  the linear scan      ra_rewrite.c  the new code
+ */
 #include "backend/ra.h"
 
 #include "backend/ra_int.h"

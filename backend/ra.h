@@ -20,8 +20,10 @@ struct ra_stats {
 };
 
 /* Allocates a copy of m; m itself is unchanged.  The result has physical registers, no phis, slots
- * counted in nslots, minsn.orig set.  Never fails (3 registers always suffice, besides fixed ones). */
-struct mach *ra_allocate(const struct mach *m, const struct ra_options *opt, struct ra_stats *stats);
+ * counted in nslots, minsn.orig set.  Never fails (3 registers always suffice, besides fixed ones).
+ */
+struct mach *ra_allocate(const struct mach *m, const struct ra_options *opt,
+                         struct ra_stats *stats);
 
 /* True if `after` is a correct allocation of `before`; else writes what is wrong and where to
  * `error` and returns false. */

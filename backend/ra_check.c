@@ -250,8 +250,7 @@ static void allocator_insn(struct checker *c, const struct minsn *in) {
     } else if (in->op != t->op_jump) {
         fail(c, "the allocator may not insert %s", t->desc[in->op].name);
     }
-    if ((in->op == t->op_reload || in->op == t->op_spill) &&
-        (uint32_t)in->disp >= c->after->nslots)
+    if ((in->op == t->op_reload || in->op == t->op_spill) && (uint32_t)in->disp >= c->after->nslots)
         fail(c, "slot %d does not exist", in->disp);
 }
 
@@ -331,7 +330,8 @@ static void dropped_move(struct checker *c, const struct minsn *old) {
             c->cur.e[i].set = set_with(&c->sets, c->cur.e[i].set, old->r[0]);
 }
 
-/* Instructions of before that are missing up to (not including) `to`: only phis and moves may be. */
+/* Instructions of before that are missing up to (not including) `to`: only phis and moves may be.
+ */
 static uint32_t skip_dropped(struct checker *c, uint32_t from, uint32_t to) {
     for (; from < to; from++) {
         const struct mdesc *d = mach_desc(c->before, &c->before->insn[from]);

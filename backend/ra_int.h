@@ -69,11 +69,11 @@ struct ra {
     uint32_t nuse, use_cap;
     struct ra_fixed_list fixed[MACH_MAX_PHYS];
 
-    uint32_t *hint;    /* per vreg: another vreg whose register would be welcome */
-    int8_t *hint_reg;  /* per vreg: a fixed register that would be welcome, or -1 */
-    uint32_t *def;     /* per vreg: index of the defining instruction */
-    uint32_t *slot;    /* per vreg: spill slot, RA_NONE: none */
-    uint32_t *split;   /* vregs that have children */
+    uint32_t *hint;   /* per vreg: another vreg whose register would be welcome */
+    int8_t *hint_reg; /* per vreg: a fixed register that would be welcome, or -1 */
+    uint32_t *def;    /* per vreg: index of the defining instruction */
+    uint32_t *slot;   /* per vreg: spill slot, RA_NONE: none */
+    uint32_t *split;  /* vregs that have children */
     uint32_t nsplit, split_cap;
     struct ra_parts *parts; /* after the scan: the parts of each of them */
     uint32_t *part_pool;
@@ -99,8 +99,8 @@ bool ra_remat(const struct ra *ra, uint32_t v);
 /* The role of operand n, tied instructions keeping their other sources to the end. */
 enum role ra_role(const struct mdesc *d, unsigned n);
 
-void ra_build_intervals(struct ra *ra);     /* ra_intervals.c */
-void ra_scan(struct ra *ra);                /* ra_scan.c */
-struct mach *ra_rewrite(struct ra *ra);     /* ra_rewrite.c */
+void ra_build_intervals(struct ra *ra); /* ra_intervals.c */
+void ra_scan(struct ra *ra);            /* ra_scan.c */
+struct mach *ra_rewrite(struct ra *ra); /* ra_rewrite.c */
 
 #endif

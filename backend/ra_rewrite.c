@@ -247,8 +247,8 @@ static void make_plans(struct rewrite *w) {
 
 static void emit(struct rewrite *w, uint16_t op, mreg to, mreg from, int32_t slot) {
     const struct mdesc *d = &w->ra->t->desc[op];
-    struct minsn in = {.op = op, .size = 8, .disp = slot, .src = UINT32_MAX,
-                       .r = {NO_REG, NO_REG, NO_REG}};
+    struct minsn in = {
+        .op = op, .size = 8, .disp = slot, .src = UINT32_MAX, .r = {NO_REG, NO_REG, NO_REG}};
     if (d->role[0] != ROLE_NONE)
         in.r[0] = to;
     if (d->role[1] != ROLE_NONE)
@@ -310,8 +310,8 @@ static void emit_copy(struct rewrite *w, uint32_t to, uint32_t from) {
 static void emit_swap(struct rewrite *w, uint32_t a, uint32_t b) {
     if (!in_memory(a) && !in_memory(b)) {
         const struct mdesc *d = &w->ra->t->desc[w->ra->t->op_swap];
-        struct minsn in = {.op = w->ra->t->op_swap, .size = 8, .src = UINT32_MAX,
-                           .r = {a, b, NO_REG}};
+        struct minsn in = {
+            .op = w->ra->t->op_swap, .size = 8, .src = UINT32_MAX, .r = {a, b, NO_REG}};
         assert(d->role[2] == ROLE_NONE);
         (void)d;
         mach_push(w->out, in);
@@ -367,8 +367,7 @@ static void emit_inserted(struct rewrite *w, uint32_t pos) {
 
 static uint32_t new_block(struct rewrite *w, const struct mblock *like, uint32_t ir_block) {
     struct mach *out = w->out;
-    out->block =
-        xgrow(out->block, &out->block_cap, (uint64_t)out->nblock + 1, sizeof *out->block);
+    out->block = xgrow(out->block, &out->block_cap, (uint64_t)out->nblock + 1, sizeof *out->block);
     struct mblock b = *like;
     b.first = out->ninsn;
     b.ir_block = ir_block;

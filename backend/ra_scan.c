@@ -155,8 +155,8 @@ static uint32_t new_child(struct ra *ra, uint32_t parent) {
         ra->split = xgrow(ra->split, &ra->split_cap, (uint64_t)ra->nsplit + 1, sizeof(uint32_t));
         ra->split[ra->nsplit++] = p->vreg;
     }
-    ra->iv[n] = (struct interval){.vreg = p->vreg, .end = p->end, .child = p->child,
-                                  .reg = RA_UNSET};
+    ra->iv[n] =
+        (struct interval){.vreg = p->vreg, .end = p->end, .child = p->child, .reg = RA_UNSET};
     p->child = n;
     ra->stats.splits++;
     return n;

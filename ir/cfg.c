@@ -1,10 +1,10 @@
 /* cfg.c: reverse post-order, dominators and natural loops.  All without recursion.
  *
- * Dominators: Cooper, Harvey, Kennedy, "A Simple, Fast Dominance Algorithm" (2001); on the reducible
- * graphs Brainfuck makes, its first sweep already gives the answer and the second confirms it.
- * Loops: one per head of back edges (an edge to a dominator), bodies found backwards from the
- * latches, inner loops first, each finished loop stepped over through its head, so that the whole
- * takes near-linear time (as in Havlak, TOPLAS 1997). */
+ * Dominators: Cooper, Harvey, Kennedy, "A Simple, Fast Dominance Algorithm" (2001); on the
+ * reducible graphs Brainfuck makes, its first sweep already gives the answer and the second
+ * confirms it. Loops: one per head of back edges (an edge to a dominator), bodies found backwards
+ * from the latches, inner loops first, each finished loop stepped over through its head, so that
+ * the whole takes near-linear time (as in Havlak, TOPLAS 1997). */
 #include "ir/cfg.h"
 
 #include <string.h>
@@ -233,11 +233,16 @@ struct loops cfg_loops(const struct func *f, const struct rpo *r, const struct d
     for (uint32_t i = 0; i < r->n; i++) {
         const struct block_data *b = ir_block(f, r->order[i]);
         for (unsigned p = 0; p < b->npred; p++)
-            heads += r->pos[b->pred[p].i] != UINT32_MAX && cfg_dominates(d, r->order[i], b->pred[p]);
+            heads +=
+                r->pos[b->pred[p].i] != UINT32_MAX && cfg_dominates(d, r->order[i], b->pred[p]);
     }
     l.loop = xcalloc(heads, sizeof *l.loop);
     l.of = xcalloc(f->nblock, sizeof *l.of);
-    struct loop_finder lf = {f, r, d, &l, xcalloc(heads, sizeof(uint32_t)),
+    struct loop_finder lf = {f,
+                             r,
+                             d,
+                             &l,
+                             xcalloc(heads, sizeof(uint32_t)),
                              xalloc(2 * (size_t)f->nblock + 2, sizeof(block))};
     for (uint32_t i = r->n; i-- > 0;)
         find_loop(&lf, r->order[i]);

@@ -14,7 +14,8 @@ struct rpo {
 struct rpo cfg_rpo(const struct func *f);
 void cfg_rpo_free(struct rpo *r);
 
-/* Dominator tree (Cooper, Harvey, Kennedy 2001), with pre/post numbers for constant-time queries. */
+/* Dominator tree (Cooper, Harvey, Kennedy 2001), with pre/post numbers for constant-time queries.
+ */
 struct dom {
     block *idom; /* idom[entry] = NO_BLOCK */
     uint32_t *pre, *post;
@@ -33,8 +34,8 @@ struct loop {
 };
 struct loops {
     struct loop *loop;
-    uint32_t nloop;  /* including the unused loop 0 */
-    uint32_t *of;    /* of[b.i]: innermost loop of a block */
+    uint32_t nloop;   /* including the unused loop 0 */
+    uint32_t *of;     /* of[b.i]: innermost loop of a block */
     bool irreducible; /* some cycle is entered in two places (its back edges are not loops) */
 };
 struct loops cfg_loops(const struct func *f, const struct rpo *r, const struct dom *d);

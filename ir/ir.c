@@ -5,14 +5,14 @@
 
 #include "runtime/alloc.h"
 
-#define ____ KIND_NONE
-#define CELL KIND_CELL
-#define PTR  KIND_PTR
-#define ___  IMM_NONE
-#define OFF  IMM_OFF
-#define NUM  IMM_NUM
-#define STR  IMM_STR
-#define SCN  IMM_SCN
+#define ____  KIND_NONE
+#define CELL  KIND_CELL
+#define PTR   KIND_PTR
+#define ___   IMM_NONE
+#define OFF   IMM_OFF
+#define NUM   IMM_NUM
+#define STR   IMM_STR
+#define SCN   IMM_SCN
 #define PURE  EFF_PURE
 #define COMM  EFF_COMM
 #define READ  EFF_READ
@@ -302,8 +302,8 @@ void ir_settle(struct func *f) {
 
 uint32_t *ir_use_counts(struct func *f) {
     uint32_t *count = xcalloc(f->ninsn, sizeof *count);
-    IR_FOR_BLOCKS(f, b) {
-        IR_FOR_INSNS(f, b, v) {
+    IR_FOR_BLOCKS (f, b) {
+        IR_FOR_INSNS (f, b, v) {
             for (unsigned n = 0; n < IR_MAX_OPERANDS; n++) {
                 value *o = ir_operand(f, v, n);
                 if (o)
@@ -392,7 +392,7 @@ static void drop_pred(struct func *f, block b, unsigned n) {
         d->pred[0] = d->pred[1];
     d->pred[1] = NO_BLOCK;
     d->npred--;
-    IR_FOR_INSNS_SAFE(f, b, v) {
+    IR_FOR_INSNS_SAFE (f, b, v) {
         struct insn *in = ir_at(f, v);
         if (in->op != OP_PHI)
             break;
@@ -470,12 +470,12 @@ void ir_merge(struct func *f, block b, block s) {
     struct block_data *d = ir_block(f, b), *e = ir_block(f, s);
     assert(d->nsucc == 1 && same_block(d->succ[0], s) && e->npred == 1 && !same_block(b, s));
     ir_remove(f, d->last);
-    IR_FOR_INSNS_SAFE(f, s, v) {
+    IR_FOR_INSNS_SAFE (f, s, v) {
         if (!ir_is(f, v, OP_PHI))
             break;
         ir_replace(f, v, ir_at(f, v)->a);
     }
-    IR_FOR_INSNS(f, s, v)
+    IR_FOR_INSNS (f, s, v)
         f->home[v.i] = b;
     if (d->last.i) {
         f->next[d->last.i] = e->first.i;
@@ -513,7 +513,7 @@ static void drop_block(struct func *f, block b, const bool *seen) {
     for (unsigned n = 0; n < d->nsucc; n++)
         if (seen[d->succ[n].i])
             drop_pred(f, d->succ[n], ir_pred_slot(f, b, d->succ[n]));
-    IR_FOR_INSNS_SAFE(f, b, v)
+    IR_FOR_INSNS_SAFE (f, b, v)
         ir_remove(f, v);
     unlink_block(f, b);
 }
@@ -546,10 +546,10 @@ static value renumbered_operand(struct func *to, const struct func *from, struct
 }
 
 static void compact_number(struct func *f, struct func *g, struct renumber *r) {
-    IR_FOR_BLOCKS(f, b)
+    IR_FOR_BLOCKS (f, b)
         r->block[b.i] = ir_block_new(g, NO_BLOCK).i;
-    IR_FOR_BLOCKS(f, b) {
-        IR_FOR_INSNS(f, b, v) {
+    IR_FOR_BLOCKS (f, b) {
+        IR_FOR_INSNS (f, b, v) {
             const struct insn *in = ir_at(f, v);
             value n = new_insn(g, in->op, in->kind, NO_VALUE, NO_VALUE, in->imm, in->src);
             link_before(g, (block){r->block[b.i]}, n, NO_VALUE);
@@ -559,7 +559,7 @@ static void compact_number(struct func *f, struct func *g, struct renumber *r) {
 }
 
 static void compact_fill(struct func *f, struct func *g, struct renumber *r) {
-    IR_FOR_BLOCKS(f, b) {
+    IR_FOR_BLOCKS (f, b) {
         struct block_data *d = ir_block(f, b), *e = ir_block(g, (block){r->block[b.i]});
         e->nsucc = d->nsucc;
         e->npred = d->npred;
@@ -567,7 +567,7 @@ static void compact_fill(struct func *f, struct func *g, struct renumber *r) {
             e->succ[n].i = r->block[d->succ[n].i];
             e->pred[n].i = r->block[d->pred[n].i];
         }
-        IR_FOR_INSNS(f, b, v) {
+        IR_FOR_INSNS (f, b, v) {
             value n = {r->value[v.i]};
             const struct insn old = *ir_at(f, v);
             ir_at(g, n)->trap = old.trap;

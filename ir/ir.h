@@ -202,7 +202,8 @@ void ir_remove(struct func *f, value v);
 void ir_replace(struct func *f, value v, value with);
 /* The value a chain of COPYs ends at (with path compression). */
 value ir_resolve(struct func *f, value v);
-/* Resolves every operand of every instruction; linear.  The pass driver calls it after each pass. */
+/* Resolves every operand of every instruction; linear.  The pass driver calls it after each pass.
+ */
 void ir_settle(struct func *f);
 /* Moves v before `at`. */
 void ir_move_before(struct func *f, value v, value at);
@@ -246,8 +247,7 @@ bool ir_drop_unreachable(struct func *f);
  * unused constants gone.  Every value index changes. */
 void ir_compact(struct func *f);
 
-#define IR_FOR_BLOCKS(f, b)                                                                        \
-    for (block b = (f)->entry; b.i != 0; b = (f)->block[b.i].next)
+#define IR_FOR_BLOCKS(f, b) for (block b = (f)->entry; b.i != 0; b = (f)->block[b.i].next)
 #define IR_FOR_INSNS(f, b, v)                                                                      \
     for (value v = (f)->block[(b).i].first; v.i != 0; v = (value){(f)->next[v.i]})
 /* As IR_FOR_INSNS, and v may be removed or replaced in the body. */

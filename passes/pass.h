@@ -8,10 +8,10 @@ struct text;
 
 /* Shared by all passes of one compilation. */
 struct pass_env {
-    uint64_t opt_limit; /* rewrites still allowed (--opt-limit); UINT64_MAX: any number */
-    uint64_t rewrites;  /* made so far, over all passes */
+    uint64_t opt_limit;       /* rewrites still allowed (--opt-limit); UINT64_MAX: any number */
+    uint64_t rewrites;        /* made so far, over all passes */
     struct pass_stats *stats; /* --stats; may be NULL */
-    const char *pass;   /* the running pass */
+    const char *pass;         /* the running pass */
 };
 
 /* Every rewrite asks first: counts it, and says whether the limit still allows it. */

@@ -13,17 +13,24 @@
 /* ---- the target: 8 registers, one row of every kind the allocator knows ---- */
 
 enum {
-    T_PHI, T_MOVE, T_SWAP, T_RELOAD, T_SPILL, T_JUMP, T_BRANCH, T_RET,
-    T_CONST,   /* rematerializable */
-    T_ADD,     /* tied, commutes */
-    T_SUB,     /* tied */
-    T_MIX,     /* three operands */
-    T_LATE,    /* second source read late */
-    T_DIV,     /* fixed operands: r0 in 0, r1 in 0, and a clobber */
-    T_SHIFT,   /* tied, count fixed in register 1 */
-    T_CALL,    /* fixed argument, clobbers */
-    T_TEMP,    /* wants a scratch register */
-    T_OUT,     /* observes a value */
+    T_PHI,
+    T_MOVE,
+    T_SWAP,
+    T_RELOAD,
+    T_SPILL,
+    T_JUMP,
+    T_BRANCH,
+    T_RET,
+    T_CONST, /* rematerializable */
+    T_ADD,   /* tied, commutes */
+    T_SUB,   /* tied */
+    T_MIX,   /* three operands */
+    T_LATE,  /* second source read late */
+    T_DIV,   /* fixed operands: r0 in 0, r1 in 0, and a clobber */
+    T_SHIFT, /* tied, count fixed in register 1 */
+    T_CALL,  /* fixed argument, clobbers */
+    T_TEMP,  /* wants a scratch register */
+    T_OUT,   /* observes a value */
     T_COUNT
 };
 
@@ -61,11 +68,20 @@ static const char *reg_name(mreg r, unsigned size) {
 }
 
 static const uint8_t order[] = {0, 1, 2, 3, 4, 5, 6, 7};
-static const struct target fake = {
-    .name = "fake", .desc = rows, .ndesc = T_COUNT, .nregs = 8, .allocatable = 0xff,
-    .order = order, .op_move = T_MOVE, .op_swap = T_SWAP, .op_reload = T_RELOAD,
-    .op_spill = T_SPILL, .op_jump = T_JUMP, .op_phi = T_PHI, .rematerializable = is_const,
-    .reg_name = reg_name};
+static const struct target fake = {.name = "fake",
+                                   .desc = rows,
+                                   .ndesc = T_COUNT,
+                                   .nregs = 8,
+                                   .allocatable = 0xff,
+                                   .order = order,
+                                   .op_move = T_MOVE,
+                                   .op_swap = T_SWAP,
+                                   .op_reload = T_RELOAD,
+                                   .op_spill = T_SPILL,
+                                   .op_jump = T_JUMP,
+                                   .op_phi = T_PHI,
+                                   .rematerializable = is_const,
+                                   .reg_name = reg_name};
 
 /* ---- random functions ---- */
 
@@ -106,8 +122,8 @@ static uint32_t push(struct gen *g, uint16_t op, mreg a, mreg b, mreg c, int64_t
 static uint32_t open_block(struct gen *g, uint16_t depth) {
     struct mach *m = g->m;
     m->block = xgrow(m->block, &m->block_cap, (uint64_t)m->nblock + 1, sizeof *m->block);
-    m->block[m->nblock] = (struct mblock){.first = m->ninsn, .end = m->ninsn, .depth = depth,
-                                          .ir_block = m->nblock + 1};
+    m->block[m->nblock] = (struct mblock){
+        .first = m->ninsn, .end = m->ninsn, .depth = depth, .ir_block = m->nblock + 1};
     return m->nblock++;
 }
 
@@ -122,8 +138,8 @@ static void edge(struct gen *g, uint32_t p, uint32_t s) {
 }
 
 static void random_insn(struct gen *g) {
-    static const uint16_t kinds[] = {T_ADD, T_SUB, T_MIX, T_LATE, T_DIV, T_SHIFT, T_CALL, T_TEMP,
-                                     T_OUT, T_CONST, T_MOVE, T_ADD, T_SUB, T_MIX};
+    static const uint16_t kinds[] = {T_ADD,  T_SUB, T_MIX,   T_LATE, T_DIV, T_SHIFT, T_CALL,
+                                     T_TEMP, T_OUT, T_CONST, T_MOVE, T_ADD, T_SUB,   T_MIX};
     uint16_t op = kinds[rnd(g, sizeof kinds / sizeof *kinds)];
     const struct mdesc *d = &rows[op];
     mreg r[3] = {NO_REG, NO_REG, NO_REG};
@@ -258,18 +274,34 @@ static void sim_insn(struct sim *s, const struct minsn *in, bool allocated) {
     uint64_t b = d->role[2] == ROLE_TEMP || in->r[2] == NO_REG ? 0 : s->reg[in->r[2]];
     uint64_t out = 0;
     switch (in->op) {
-    case T_MOVE: out = a; break;
+    case T_MOVE:
+        out = a;
+        break;
     case T_SWAP:
         s->reg[in->r[1]] = s->reg[in->r[0]];
         s->reg[in->r[0]] = a;
         return;
-    case T_RELOAD: out = s->slot[in->disp]; break;
-    case T_SPILL: s->slot[in->disp] = a; return;
-    case T_CONST: out = (uint64_t)in->imm; break;
-    case T_ADD: out = a + b; break;
-    case T_SUB: out = a - b; break;
-    case T_OUT: observe(s, a); break;
-    default: out = scramble(a * 3 + b + in->op); break;
+    case T_RELOAD:
+        out = s->slot[in->disp];
+        break;
+    case T_SPILL:
+        s->slot[in->disp] = a;
+        return;
+    case T_CONST:
+        out = (uint64_t)in->imm;
+        break;
+    case T_ADD:
+        out = a + b;
+        break;
+    case T_SUB:
+        out = a - b;
+        break;
+    case T_OUT:
+        observe(s, a);
+        break;
+    default:
+        out = scramble(a * 3 + b + in->op);
+        break;
     }
     if (allocated) { /* what an instruction destroys, it really destroys */
         for (unsigned r = 0; r < 8; r++)
@@ -295,7 +327,8 @@ static uint32_t sim_phis(struct sim *s, const struct mach *m, uint32_t b, unsign
 
 static uint64_t simulate(const struct mach *m) {
     struct sim s = {.reg = xcalloc(m->allocated ? 8 : m->nvreg + 1, 8),
-                    .slot = xcalloc(m->nslots + 1, 8), .fuel = 3000};
+                    .slot = xcalloc(m->nslots + 1, 8),
+                    .fuel = 3000};
     uint32_t b = 0, came = 0;
     bool running = true;
     while (running && s.fuel > 0) {
@@ -446,7 +479,8 @@ Test(ra, many_values_live_through_a_loop) {
     cr_assert(simulate(g.m) == simulate(out));
     /* The loop's two values are not reloaded in each iteration. */
     for (uint32_t b = 0; b < out->nblock; b++)
-        for (uint32_t i = out->block[b].first; out->block[b].depth == 1 && i < out->block[b].end; i++)
+        for (uint32_t i = out->block[b].first; out->block[b].depth == 1 && i < out->block[b].end;
+             i++)
             cr_assert(out->insn[i].op != T_RELOAD, "a reload inside the loop");
     text_free(&error);
     mach_free(g.m);

@@ -1,0 +1,40 @@
+#!/bin/sh
+# layout.sh: the rules of the house that a script can check.
+#  - include directions: runtime and frontend/program.h know nobody; ir knows those; passes know ir;
+#    backend knows ir; only frontend/ sees everything
+#  - includes are written from the root; files open with a comment; no line is over 100 columns
+cd "$(dirname "$0")/.." || exit 1
+passed=0
+failed=0
+
+check() { # NAME OFFENDERS
+    if [ -z "$2" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'FAIL %s:\n%s\n' "$1" "$2"
+    fi
+}
+
+# Lines of folder $1 that include a project header outside the allowed prefixes $2 (a regex).
+foreign() {
+    grep -n '^#include "' -r "$1" --include='*.c' --include='*.h' --include='*.def' |
+        grep -vE "#include \"($2)" || true
+}
+
+check "runtime knows only itself" "$(foreign runtime 'runtime/')"
+check "ir knows runtime and frontend/program.h" "$(foreign ir 'ir/|runtime/|frontend/program\.h')"
+check "passes know ir and runtime" "$(foreign passes 'passes/|ir/|runtime/')"
+check "backend knows ir and runtime" "$(foreign backend 'backend/|ir/|runtime/')"
+check "includes are written from the root" \
+    "$(grep -nE '^#include "[^/"]+"' -r runtime ir passes backend frontend tests --include='*.[ch]' || true)"
+check "every source opens with a comment" \
+    "$(for f in $(git ls-files '*.c' '*.h' '*.def'); do
+           [ ! -f "$f" ] || head -c 2 "$f" | grep -q '/\*' || echo "$f"
+       done)"
+check "no line is over 100 columns" \
+    "$(git ls-files '*.c' '*.h' | xargs -r awk 'length($0) > 100 { print FILENAME ":" FNR }')"
+check "the library knows no main" \
+    "$(grep -n 'frontend/main' -r runtime ir passes backend --include='*.[ch]' || true)"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]
