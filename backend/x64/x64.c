@@ -100,7 +100,10 @@ static void print_operand(struct text *out, const struct mach *m, const struct m
     } else if (strncmp(p, "[rsp]", 5) == 0) {
         text_fmt(out, "[slot %d]", (int)in->disp);
     } else if (*p == '[') {
-        text_fmt(out, "%s [", size_name(size));
+        bool address_only = in->op == X64_LEA || in->op == X64_LEA_RR;
+        if (!address_only)
+            text_fmt(out, "%s ", size_name(size));
+        text_char(out, '[');
         print_reg(out, m, in->r[p[1] - '0'], 8);
         if (p[2] == '+') {
             text_put(out, " + ");
