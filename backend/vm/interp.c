@@ -1,0 +1,267 @@
+/* interp.c: the interpreter: decodes an allocated vm function and runs it.
+ *
+ * Decoding turns blocks into one array of 32-byte words: physical registers and slots become
+ * indexes of one frame, branches relative distances, a jump to the next block nothing, and some
+ * neighbours one fused instruction.  The bodies of the instructions stand in interp_ops.h, which is
+ * included for each cell width and each way to dispatch. */
+#include "backend/vm/interp.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "runtime/alloc.h"
+
+/* ---- decoding ---- */
+
+struct decoder {
+    const struct mach *m;
+    struct vm_word *word;
+    uint32_t *src; /* per word: source position */
+    uint32_t nword, cap, src_cap;
+    uint32_t *start; /* per block: its first word */
+};
+
+static enum vm_op inverted(enum vm_op op) {
+    static_assert((VM_BRNZ ^ 1) == VM_BRZ || VM_BRZ == VM_BRNZ + 1, "branches come in pairs");
+    static_assert(VM_BRZ_M == VM_BRNZ_M + 1 && VM_BRNE == VM_BREQ + 1, "branches come in pairs");
+    static_assert(VM_BRNE_I == VM_BREQ_I + 1 && VM_BRGE == VM_BRLT + 1, "branches come in pairs");
+    static_assert(VM_BRGE_I == VM_BRLT_I + 1, "branches come in pairs");
+    return ((op - VM_BRNZ) ^ 1) + VM_BRNZ;
+}
+
+static void push(struct decoder *d, struct vm_word w, uint32_t src) {
+    d->word = xgrow(d->word, &d->cap, (uint64_t)d->nword + 1, sizeof *d->word);
+    d->src = xgrow(d->src, &d->src_cap, (uint64_t)d->nword + 1, sizeof *d->src);
+    d->word[d->nword] = w;
+    d->src[d->nword++] = src;
+}
+
+/* The frame index of a register operand, as a byte offset. */
+static uint32_t frame(mreg r) {
+    return r == NO_REG ? 0 : r * (uint32_t)sizeof(uint64_t);
+}
+
+static uint32_t frame_slot(int32_t slot) {
+    return (VM_NREGS + (uint32_t)slot) * (uint32_t)sizeof(uint64_t);
+}
+
+static struct vm_word decode_insn(const struct minsn *in) {
+    struct vm_word w = {.op = in->op + (in->trap ? VM_OP_COUNT : 0u),
+                        .r0 = frame(in->r[0]),
+                        .r1 = frame(in->r[1]),
+                        .r2 = frame(in->r[2]),
+                        .disp = in->disp,
+                        .imm = in->imm};
+    if (in->op == VM_RELOAD || in->op == VM_SPILL) {
+        *(in->op == VM_RELOAD ? &w.r1 : &w.r0) = frame_slot(in->disp);
+        w.op = VM_MOVE;
+    }
+    return w;
+}
+
+/* Makes one of a branch and the instruction before it, where that is a known pair. */
+static bool fuse(struct decoder *d, const struct minsn *in, uint32_t target, uint32_t first) {
+    if (d->nword == first)
+        return false;
+    struct vm_word *w = &d->word[d->nword - 1];
+    bool nz = in->op == VM_BRNZ_M, z = in->op == VM_BRZ_M;
+    uint64_t checked = w->op >= VM_OP_COUNT ? VM_OP_COUNT : 0;
+    if (!nz && !z)
+        return false;
+    if (w->op - checked == VM_ADD_MI && w->r1 == frame(in->r[1]) && w->disp == in->disp) {
+        w->op = checked + (nz ? VM_ADD_BRNZ : VM_ADD_BRZ);
+        w->r2 = target;
+        return true;
+    }
+    if (w->op == VM_LEA && w->r0 == frame(in->r[1])) {
+        w->op = (in->trap ? VM_OP_COUNT : 0u) + (nz ? VM_LEA_BRNZ : VM_LEA_BRZ);
+        w->disp = in->disp;
+        w->r2 = target;
+        d->src[d->nword - 1] = in->src;
+        return true;
+    }
+    return false;
+}
+
+/* Where a jump to block b ends up, past blocks that only jump on. */
+static uint32_t final_target(const struct mach *m, uint32_t b) {
+    for (unsigned n = 0; n < 16; n++) {
+        const struct mblock *mb = &m->block[b];
+        if (mb->end != mb->first + 1 || m->insn[mb->first].op != VM_JUMP)
+            break;
+        b = mb->succ[0];
+    }
+    return b;
+}
+
+/* The next block that has any words, behind b. */
+static uint32_t next_block(const struct mach *m, uint32_t b) {
+    b++;
+    while (b < m->nblock && m->block[b].end == m->block[b].first + 1 &&
+           m->insn[m->block[b].first].op == VM_JUMP && m->block[b].succ[0] == b + 1)
+        b++;
+    return b;
+}
+
+static void decode_branch(struct decoder *d, uint32_t b, const struct minsn *in, uint32_t first) {
+    const struct mblock *mb = &d->m->block[b];
+    uint32_t yes = final_target(d->m, mb->succ[0]), no = final_target(d->m, mb->succ[1]);
+    struct minsn branch = *in;
+    bool turned = yes == next_block(d->m, b);
+    if (turned) {
+        branch.op = (uint16_t)inverted(in->op);
+        yes = no;
+    }
+    if (!fuse(d, &branch, yes, first)) {
+        struct vm_word w = decode_insn(&branch);
+        /* Compare-and-branch needs r1 and r2; the target is the first register's place. */
+        w.r0 = yes;
+        push(d, w, in->src);
+    }
+    if (!turned && no != next_block(d->m, b))
+        push(d, (struct vm_word){.op = VM_JUMP, .r0 = no}, in->src);
+}
+
+static void decode_block(struct decoder *d, uint32_t b) {
+    const struct mblock *mb = &d->m->block[b];
+    uint32_t first = d->nword;
+    d->start[b] = first;
+    for (uint32_t i = mb->first; i < mb->end; i++) {
+        const struct minsn *in = &d->m->insn[i];
+        unsigned flags = d->m->target->desc[in->op].flags;
+        if (flags & MD_BRANCH) {
+            decode_branch(d, b, in, first);
+            return;
+        }
+        if (flags & MD_JUMP) {
+            uint32_t to = final_target(d->m, mb->succ[0]);
+            if (to != next_block(d->m, b))
+                push(d, (struct vm_word){.op = VM_JUMP, .r0 = to}, in->src);
+            return;
+        }
+        push(d, decode_insn(in), in->src);
+    }
+}
+
+/* Block numbers in branches become distances in words. */
+static void link_branches(struct decoder *d) {
+    for (uint32_t i = 0; i < d->nword; i++) {
+        struct vm_word *w = &d->word[i];
+        uint64_t op = w->op >= VM_OP_COUNT ? w->op - VM_OP_COUNT : w->op;
+        if (op == VM_JUMP || (op >= VM_BRNZ && op <= VM_BRGE_I))
+            w->r0 = d->start[w->r0] - i;
+        else if (op >= VM_ADD_BRNZ && op <= VM_LEA_BRZ)
+            w->r2 = d->start[w->r2] - i;
+    }
+}
+
+struct vm_code *vm_decode(const struct mach *m) {
+    assert(m->allocated);
+    struct decoder d = {.m = m};
+    d.start = xcalloc((size_t)m->nblock + 1, sizeof *d.start);
+    for (uint32_t b = 0; b < m->nblock; b++)
+        decode_block(&d, b);
+    link_branches(&d);
+    xfree(d.start);
+    struct vm_code *c = xcalloc(1, sizeof *c);
+    *c = (struct vm_code){.word = d.word, .src = d.src, .n = d.nword,
+                          .nframe = VM_NREGS + m->nslots, .ir = m->ir, .cell_bits = m->cell_bits};
+    return c;
+}
+
+void vm_code_free(struct vm_code *c) {
+    if (!c)
+        return;
+    xfree(c->word);
+    xfree(c->src);
+    xfree(c);
+}
+
+/* ---- scans ---- */
+
+/* The first zero cell from p on in steps of `step` bytes; the address at which the scan leaves the
+ * tape if there is none. */
+#define DEFINE_SCAN(name, cell_t)                                                                  \
+    static inline uint8_t *name(const struct tape *t, uint8_t *p, int64_t step) {                  \
+        while ((uint64_t)((uintptr_t)p - (uintptr_t)t->base) < t->bytes && *(cell_t *)p != 0)      \
+            p = (uint8_t *)((uintptr_t)p + (uintptr_t)step);                                       \
+        return p;                                                                                  \
+    }
+DEFINE_SCAN(scan_any_8, uint8_t)
+DEFINE_SCAN(scan_16, uint16_t)
+DEFINE_SCAN(scan_32, uint32_t)
+DEFINE_SCAN(scan_64, uint64_t)
+
+/* Steps of one byte go to the C library, which looks at many cells at once. */
+static inline uint8_t *scan_8(const struct tape *t, uint8_t *p, int64_t step) {
+    uint64_t at = (uintptr_t)p - (uintptr_t)t->base;
+    if ((step != 1 && step != -1) || at >= t->bytes)
+        return scan_any_8(t, p, step);
+    if (step == 1) {
+        uint8_t *zero = memchr(p, 0, t->bytes - at);
+        return zero ? zero : t->base + t->bytes;
+    }
+    uint8_t *zero = memrchr(t->base, 0, at + 1);
+    return zero ? zero : t->base - 1;
+}
+
+/* ---- running ---- */
+
+#define JOIN_(a, b)    a##b
+#define JOIN(a, b)     JOIN_(a, b)
+
+#define BITS     8
+#define THREADED 1
+#include "backend/vm/interp_ops.h"
+#define BITS     16
+#define THREADED 1
+#include "backend/vm/interp_ops.h"
+#define BITS     32
+#define THREADED 1
+#include "backend/vm/interp_ops.h"
+#define BITS     64
+#define THREADED 1
+#include "backend/vm/interp_ops.h"
+#define BITS     8
+#define THREADED 0
+#include "backend/vm/interp_ops.h"
+#define BITS     16
+#define THREADED 0
+#include "backend/vm/interp_ops.h"
+#define BITS     32
+#define THREADED 0
+#include "backend/vm/interp_ops.h"
+#define BITS     64
+#define THREADED 0
+#include "backend/vm/interp_ops.h"
+
+typedef void runner(const struct vm_code *c, struct vm_word *w, uint64_t *frame, struct rt *rt,
+                    uint8_t *entry);
+
+static runner *runner_for(unsigned bits, enum vm_dispatch dispatch) {
+    bool threaded = dispatch == VM_THREADED;
+    switch (bits) {
+    case 8:
+        return threaded ? run_8_threaded : run_8_switch;
+    case 16:
+        return threaded ? run_16_threaded : run_16_switch;
+    case 32:
+        return threaded ? run_32_threaded : run_32_switch;
+    default:
+        return threaded ? run_64_threaded : run_64_switch;
+    }
+}
+
+void vm_execute(struct vm_code *c, struct rt *rt, uint8_t *pointer, enum vm_dispatch dispatch) {
+    uint64_t *frame = xcalloc(c->nframe, sizeof *frame);
+    rt->end = RUN_DONE;
+    runner_for(c->cell_bits, dispatch)(c, c->word, frame, rt, pointer);
+    xfree(frame);
+    rt_flush(rt);
+}
+
+void vm_run(const struct mach *m, struct rt *rt, uint8_t *pointer, enum vm_dispatch dispatch) {
+    struct vm_code *c = vm_decode(m);
+    vm_execute(c, rt, pointer, dispatch);
+    vm_code_free(c);
+}

@@ -1,0 +1,34 @@
+/* interp.h: decoded vm code and its interpreter. */
+#ifndef BFOPT_BACKEND_VM_INTERP_H
+#define BFOPT_BACKEND_VM_INTERP_H
+
+#include "backend/vm/vm.h"
+
+/* One decoded instruction: 32 bytes.  op: row of vm.def, plus VM_OP_COUNT for the checked variant;
+ * the threaded interpreter replaces it by the address of the code.  Registers are byte offsets into
+ * the frame; a branch has its distance in words in r0 (fused ones: in r2). */
+struct vm_word {
+    union {
+        uint64_t op;
+        const void *go;
+    };
+    uint32_t r0, r1, r2;
+    int32_t disp;
+    int64_t imm;
+};
+
+struct vm_code {
+    struct vm_word *word;
+    uint32_t *src; /* per word: source position */
+    uint32_t n, nframe;
+    const struct func *ir; /* for strings; not owned */
+    unsigned cell_bits;
+    bool threaded; /* ops were replaced by addresses */
+};
+
+struct vm_code *vm_decode(const struct mach *m);
+void vm_code_free(struct vm_code *c);
+/* Runs decoded code, always with the same dispatch. */
+void vm_execute(struct vm_code *c, struct rt *rt, uint8_t *pointer, enum vm_dispatch dispatch);
+
+#endif
