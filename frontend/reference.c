@@ -63,7 +63,7 @@ static inline __attribute__((always_inline)) void ref_loop(struct ref *r, const 
                                                            uint64_t max_steps, unsigned width) {
     uint64_t steps = 0;
     for (const struct bf_op *op = op0;; op++) {
-        if (max_steps != 0 && op->kind != BF_END && op->kind != BF_HASH && steps++ == max_steps) {
+        if (op->kind != BF_END && op->kind != BF_HASH && steps++ == max_steps) {
             r->rt->end = RUN_MAX_STEPS;
             r->rt->end_src = op->src;
             return;

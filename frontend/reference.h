@@ -14,8 +14,8 @@ struct rt;
 
 /* Runs p on rt, whose tape is mapped and whose I/O is set up, from cell 0 on.  Ends as rt->end
  * says, with rt->end_pointer set; flushes the output however it ends.
- * max_steps: stop before executing one operation more (0: no limit).  To count source commands,
- * the program must have been parsed one_by_one. */
+ * max_steps: stop before executing one operation more (UINT64_MAX: no limit).  To count source
+ * commands, the program must have been parsed one_by_one. */
 void reference_run(const struct program *p, struct rt *rt, uint64_t max_steps);
 
 #endif

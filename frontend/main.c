@@ -1,0 +1,244 @@
+/* main.c: the program bfopt: from the command line to an exit status.
+ *
+ * The only file that sees every part.  Each action of the command line is one function here that
+ * returns the exit status; each error is reported where it is found, once.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/diag.h"
+#include "frontend/ending.h"
+#include "frontend/hash.h"
+#include "frontend/lint.h"
+#include "frontend/options.h"
+#include "frontend/parse.h"
+#include "frontend/reference.h"
+#include "frontend/source.h"
+#include "runtime/alloc.h"
+#include "runtime/rt.h"
+#include "runtime/text.h"
+
+/* What one call of bfopt works on. */
+struct job {
+    struct options o;
+    struct source source;
+    struct program program;
+    uint32_t program_end; /* where in the source the program ended: at a `!`, or its end */
+    bool bang;            /* at a `!`: what follows is input */
+};
+
+/* The state of the run; static because it is large and the signal handler needs it to the end. */
+static struct rt main_rt;
+
+/* ---- files ---- */
+
+/* A closed standard descriptor would be taken by the next file that is opened.  Fill it with one
+ * that fails in the right direction. */
+static void main_fill_descriptors(void) {
+    static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", flags[fd]);
+}
+
+static enum exit_status main_cannot(const char *what, const char *name, int error) {
+    diag_error("cannot %s `%s`: %s", what, name, strerror(error));
+    return EXIT_IO;
+}
+
+/* The descriptor for output, or -1 after a report. */
+static int main_open_output(const struct options *o) {
+    if (o->output == NULL)
+        return STDOUT_FILENO;
+    int fd = open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        main_cannot("write", o->output, errno);
+    return fd;
+}
+
+/* Closing can be what reports a failed write. */
+static int main_close_output(int fd) {
+    return close(fd) != 0 && errno != EBADF && errno != EINTR ? errno : 0;
+}
+
+/* Writes bfopt's own output; a regular file that could not be completed is removed. */
+static enum exit_status main_write(const struct options *o, const struct text *t) {
+    int fd = main_open_output(o);
+    if (fd < 0)
+        return EXIT_IO;
+    struct stat st;
+    bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    int error = rt_write_all(fd, t->p, t->len);
+    int close_error = main_close_output(fd);
+    if (error == 0)
+        error = close_error;
+    if (error == 0)
+        return EXIT_ENDED;
+    if (o->output != NULL && regular)
+        unlink(o->output);
+    return main_cannot("write", o->output != NULL ? o->output : "<stdout>", error);
+}
+
+/* ---- reading the program ---- */
+
+static enum exit_status main_read_source(struct job *j) {
+    struct text why = {0};
+    const struct options *o = &j->o;
+    bool ok = o->has_code
+                  ? source_copy(&j->source, "-e", o->code.len ? o->code.p : "", o->code.len, &why)
+                  : source_read(&j->source, o->file, &why);
+    if (!ok)
+        diag_error("cannot read `%s`: %s", j->source.name, why.p);
+    text_free(&why);
+    return ok ? EXIT_ENDED : EXIT_USAGE;
+}
+
+static enum exit_status main_parse(struct job *j) {
+    bool from_stdin = j->o.file != NULL && strcmp(j->o.file, "-") == 0;
+    struct parse_options options = {.hash = j->o.debug_hash,
+                                    .bang = from_stdin && j->o.input == NULL,
+                                    .one_by_one = j->o.max_steps != UINT64_MAX};
+    struct source *s = &j->source;
+    struct parse_result r = parse_program(&j->program, s->text, s->start, s->size, &options);
+    switch (r.error) {
+    case PARSE_OK:
+        j->program_end = r.end;
+        j->bang = r.end < s->size;
+        return EXIT_ENDED;
+    case PARSE_UNMATCHED_CLOSE:
+        diag_error_at(s, r.at, "unmatched `]`");
+        break;
+    case PARSE_UNMATCHED_OPEN:
+        if (r.count == 1)
+            diag_error_at(s, r.at, "unmatched `[`");
+        else
+            diag_error_at(s, r.at, "unmatched `[`, the first of %u", r.count);
+        break;
+    }
+    return EXIT_SOURCE;
+}
+
+static enum exit_status main_read_program(struct job *j) {
+    enum exit_status status = main_read_source(j);
+    if (status == EXIT_ENDED)
+        status = main_parse(j);
+    if (status == EXIT_ENDED)
+        lint_program(&j->program, &j->source, j->o.cell_bits);
+    return status;
+}
+
+/* ---- running it ---- */
+
+static void main_flush_output(void) {
+    rt_flush(&main_rt);
+}
+
+/* Opens the program's input and output and maps its tape. */
+static enum exit_status main_set_up_run(struct job *j) {
+    const struct options *o = &j->o;
+    int in = o->input == NULL ? STDIN_FILENO : open(o->input, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return main_cannot("read", o->input, errno);
+    int out = main_open_output(o);
+    if (out < 0)
+        return EXIT_IO;
+    rt_io_init(&main_rt, in, out, o->eof);
+    if (j->bang)
+        rt_preload(&main_rt, j->source.text + j->program_end + 1,
+                   j->source.size - j->program_end - 1);
+    unsigned bytes = o->cell_bits / 8;
+    if (!tape_map(&main_rt.tape, o->tape_cells, bytes, j->program.total_moves * bytes, o->guard)) {
+        diag_error("no memory for a tape of %llu cells", (unsigned long long)o->tape_cells);
+        return EXIT_USAGE;
+    }
+    if (o->debug_hash)
+        hash_install(&main_rt, &j->source);
+    alloc_on_failure = main_flush_output;
+    rt_catch_signals(&main_rt);
+    return EXIT_ENDED;
+}
+
+static void main_execute(struct job *j) {
+    reference_run(&j->program, &main_rt, j->o.max_steps);
+}
+
+static enum exit_status main_run(struct job *j) {
+    enum exit_status status = main_set_up_run(j);
+    if (status != EXIT_ENDED)
+        return status;
+    main_execute(j);
+    rt_flush(&main_rt);
+    int error = main_close_output(main_rt.out_fd);
+    if (error != 0 && main_rt.end == RUN_DONE) {
+        main_rt.end = RUN_OUT_ERROR;
+        main_rt.end_errno = error;
+    }
+    status = ending_report(&main_rt, &j->source);
+    if (j->o.final_state)
+        ending_state(&main_rt);
+    return status;
+}
+
+/* ---- main ---- */
+
+static enum exit_status main_text(const struct options *o) {
+    struct text t = {0};
+    switch (o->action) {
+    case ACT_HELP:
+        manual_help(&t);
+        break;
+    case ACT_VERSION:
+        text_put(&t, "bfopt " BFOPT_VERSION "\n");
+        break;
+    case ACT_MAN:
+        manual_page(&t);
+        break;
+    case ACT_COMPLETION:
+        manual_bash(&t);
+        break;
+    case ACT_LIST_PASSES:
+    case ACT_LIST_OPS:
+    case ACT_RUN:
+    case ACT_ASM:
+    case ACT_DUMP_IR:
+    case ACT_DUMP_DOT:
+    case ACT_DUMP_ASM:
+        break;
+    }
+    enum exit_status status = main_write(o, &t);
+    text_free(&t);
+    return status;
+}
+
+static enum exit_status main_job(struct job *j) {
+    if (j->o.action >= ACT_HELP)
+        return main_text(&j->o);
+    enum exit_status status = main_read_program(j);
+    if (status != EXIT_ENDED)
+        return status;
+    return main_run(j);
+}
+
+int main(int argc, char **argv) {
+    static struct job job;
+    struct text why = {0};
+    main_fill_descriptors();
+    signal(SIGPIPE, SIG_IGN); /* A reader that is gone is an error of write, like any other. */
+    if (!options_parse(&job.o, argc, argv, &why)) {
+        diag_error("%s\nTry `bfopt --help`.", why.p);
+        text_free(&why);
+        options_free(&job.o);
+        return EXIT_USAGE;
+    }
+    enum exit_status status = main_job(&job);
+    tape_unmap(&main_rt.tape);
+    program_free(&job.program);
+    source_free(&job.source);
+    options_free(&job.o);
+    return status;
+}
