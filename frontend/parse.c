@@ -71,7 +71,7 @@ static inline const uint8_t *parse_run(struct parser *s, const uint8_t *p, enum 
         for (;; p++) {
             if (s->class[*p] == class)
                 sum += *p == up ? 1 : -1;
-            else if (s->class[*p] != C_COMMENT)
+            else if (s->class[*p] != C_COMMENT && (s->class[*p] != C_STOP || p == s->end))
                 break;
         }
     }
