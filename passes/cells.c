@@ -1,0 +1,104 @@
+/* cells.c: numbering of (root, offset) pairs; see cells.h.
+ *
+ * The way from a pointer to its root is remembered for every move on it, so that a chain of moves
+ * of any length costs linear time altogether.  A root may turn into a COPY while a pass runs; the
+ * walk then goes on from where it had stopped. */
+#include "passes/cells.h"
+
+#include <string.h>
+
+#include "runtime/alloc.h"
+
+void cells_init(struct cells *c, struct func *f) {
+    *c = (struct cells){.f = f, .n = 1, .size = 64};
+    c->table = xcalloc(c->size, sizeof *c->table);
+}
+
+void cells_free(struct cells *c) {
+    xfree(c->at);
+    xfree(c->table);
+    xfree(c->pointer);
+}
+
+/* Makes room in the memo for every value there is. */
+static void cells_cover(struct cells *c) {
+    uint32_t want = c->f->insn_cap;
+    c->pointer = xrealloc(c->pointer, want, sizeof *c->pointer);
+    memset(c->pointer + c->npointer, 0, (want - c->npointer) * sizeof *c->pointer);
+    c->npointer = want;
+}
+
+/* One step from p towards its root: the memo's answer, or through one move; false at a root. */
+static bool cells_step(struct cells *c, value *p, int64_t *k) {
+    struct insn *in = ir_at(c->f, *p);
+    struct cell known = c->pointer[p->i];
+    if (known.root.i && !same_value(known.root, *p)) {
+        *k = cells_add(*k, known.off);
+        *p = ir_resolve(c->f, known.root);
+        return true;
+    }
+    if (in->op != OP_MOVE)
+        return false;
+    *k = cells_add(*k, in->imm);
+    *p = ir_resolve(c->f, in->a);
+    return true;
+}
+
+struct cell cells_address(struct cells *c, value p, int64_t k) {
+    if (c->npointer < c->f->ninsn)
+        cells_cover(c);
+    p = ir_resolve(c->f, p);
+    value root = p;
+    int64_t total = 0;
+    while (cells_step(c, &root, &total))
+        ;
+    for (int64_t left = total; !same_value(p, root);) {
+        struct cell old = {p, left};
+        int64_t step = 0;
+        cells_step(c, &p, &step);
+        c->pointer[old.root.i] = (struct cell){root, left};
+        left = cells_add(left, (int64_t)(0 - (uint64_t)step));
+    }
+    return (struct cell){root, cells_add(k, total)};
+}
+
+static uint32_t cells_hash(struct cell a) {
+    uint64_t x = ((uint64_t)a.root.i << 32) ^ (uint64_t)a.off;
+    x *= UINT64_C(0x9e3779b97f4a7c15);
+    x ^= x >> 29;
+    x *= UINT64_C(0xbf58476d1ce4e5b9);
+    return (uint32_t)(x >> 32);
+}
+
+static void cells_rehash(struct cells *c) {
+    xfree(c->table);
+    c->size *= 2;
+    c->table = xcalloc(c->size, sizeof *c->table);
+    for (uint32_t i = 1; i < c->n; i++) {
+        uint32_t h = cells_hash(c->at[i]) & (c->size - 1);
+        while (c->table[h] != 0)
+            h = (h + 1) & (c->size - 1);
+        c->table[h] = i;
+    }
+}
+
+uint32_t cells_id(struct cells *c, value p, int64_t k) {
+    struct cell a = cells_address(c, p, k);
+    uint32_t h = cells_hash(a) & (c->size - 1);
+    for (; c->table[h] != 0; h = (h + 1) & (c->size - 1)) {
+        const struct cell *b = &c->at[c->table[h]];
+        if (same_value(a.root, b->root) && a.off == b->off)
+            return c->table[h];
+    }
+    c->at = xgrow(c->at, &c->cap, (uint64_t)c->n + 1, sizeof *c->at);
+    c->table[h] = c->n;
+    c->at[c->n++] = a;
+    if (2 * (uint64_t)c->n > c->size)
+        cells_rehash(c);
+    return c->n - 1;
+}
+
+uint32_t cells_of(struct cells *c, value v) {
+    const struct insn *in = ir_at(c->f, v);
+    return cells_id(c, in->a, in->imm);
+}

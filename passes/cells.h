@@ -1,0 +1,40 @@
+/* cells.h: names for tape cells, so that passes can compare addresses.
+ *
+ * Every pointer is a root (a pointer that is no move) plus a distance in cells; a cell is a
+ * (root, offset) pair, numbered from 1.  Two cells of one root are the same or disjoint by their
+ * numbers; cells of different roots may be the same.  cells.c.
+ */
+#ifndef BFOPT_PASSES_CELLS_H
+#define BFOPT_PASSES_CELLS_H
+
+#include "ir/ir.h"
+
+struct cell {
+    value root;
+    int64_t off;
+};
+
+struct cells {
+    struct func *f;
+    struct cell *at; /* at[1..n-1]; a pass may keep arrays of its own indexed alike */
+    uint32_t n, cap;
+    uint32_t *table; /* hash table of cell numbers; size a power of two */
+    uint32_t size;
+    struct cell *pointer; /* memo: root and distance of each pointer value seen */
+    uint32_t npointer;
+};
+
+void cells_init(struct cells *c, struct func *f);
+void cells_free(struct cells *c);
+/* The address p + k as root and offset. */
+struct cell cells_address(struct cells *c, value p, int64_t k);
+/* The number of the cell at p + k (given one if it has none). */
+uint32_t cells_id(struct cells *c, value p, int64_t k);
+/* The number of the cell a LOAD, STORE, TOUCH or SCAN accesses (first). */
+uint32_t cells_of(struct cells *c, value v);
+
+static inline int64_t cells_add(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+#endif
