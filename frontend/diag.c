@@ -54,7 +54,13 @@ static bool diag_continues(uint8_t c) {
 
 /* The length of the printable multi-byte character at p, before end; 0: it is none. */
 static unsigned diag_utf8(const uint8_t *p, const uint8_t *end) {
-    unsigned n = *p >= 0xC2 && *p <= 0xDF ? 2 : (*p & 0xF0) == 0xE0 ? 3 : *p >= 0xF0 && *p <= 0xF4 ? 4 : 0;
+    unsigned n = 0;
+    if (*p >= 0xC2 && *p <= 0xDF)
+        n = 2;
+    else if (*p >= 0xE0 && *p <= 0xEF)
+        n = 3;
+    else if (*p >= 0xF0 && *p <= 0xF4)
+        n = 4;
     if (n == 0 || (size_t)(end - p) < n)
         return 0;
     for (unsigned i = 1; i < n; i++)

@@ -7,12 +7,12 @@
 
 enum exit_status {
     EXIT_ENDED = 0,
-    EXIT_USAGE = 1,     /* wrong usage or an internal limit */
-    EXIT_SOURCE = 2,    /* an error in the source, or in IR text */
+    EXIT_USAGE = 1,  /* wrong usage or an internal limit */
+    EXIT_SOURCE = 2, /* an error in the source, or in IR text */
     EXIT_OFF_TAPE = 3,
     EXIT_IO = 4,
     EXIT_MAX_STEPS = 5,
-    EXIT_SIGNAL = 128,  /* + its number */
+    EXIT_SIGNAL = 128, /* + its number */
 };
 
 /* Reports the error a run ended with, if any, and returns the exit status.  s: the source its

@@ -16,10 +16,10 @@
 #define LINT_MAX_WARNINGS 8
 
 struct lint {
-    bool known;     /* is the current cell known */
-    bool blank;     /* are all cells still zero */
-    uint64_t cell;  /* then this is it */
-    uint64_t mask;  /* of the cell width */
+    bool known;    /* is the current cell known */
+    bool blank;    /* are all cells still zero */
+    uint64_t cell; /* then this is it */
+    uint64_t mask; /* of the cell width */
 };
 
 /* If the loop at op[i] consists of at most one ADD, stores its amount. */

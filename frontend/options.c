@@ -267,9 +267,8 @@ static bool opt_long(struct opt_parser *s, const char *arg) {
     int len = (int)n + 2;
     const char *value = arg[len] == '=' ? arg + len + 1 : NULL;
     int id = 0;
-    while (id < OPT_COUNT &&
-           (option_table[id].name == NULL || strlen(option_table[id].name) != n ||
-            memcmp(option_table[id].name, arg + 2, n) != 0))
+    while (id < OPT_COUNT && (option_table[id].name == NULL || strlen(option_table[id].name) != n ||
+                              memcmp(option_table[id].name, arg + 2, n) != 0))
         id++;
     if (id == OPT_COUNT)
         return opt_wrong(s, arg, len, "is unknown");

@@ -31,8 +31,8 @@ enum action {
 enum cpu { CPU_NATIVE, CPU_X86_64, CPU_V3, CPU_V4 };
 
 struct options {
-    const char *file;  /* "-": standard input; NULL: the code of -e */
-    struct text code;  /* -e */
+    const char *file; /* "-": standard input; NULL: the code of -e */
+    struct text code; /* -e */
     bool has_code;
     const char *input, *output; /* NULL: the standard ones */
 
@@ -68,7 +68,7 @@ void options_free(struct options *o);
 enum option_argument { NONE, VALUE, MAYBE };
 enum option_id {
 #define GROUP(id, title) OPT_GROUP_##id,
-#define OPTION(id, ...) OPT_##id,
+#define OPTION(id, ...)  OPT_##id,
 #include "frontend/options.def"
     OPT_COUNT
 };

@@ -163,10 +163,8 @@ static void parse_unclosed(const struct parser *s, struct parse_result *r) {
 
 struct parse_result parse_program(struct program *p, const uint8_t *text, uint32_t start,
                                   uint32_t size, const struct parse_options *options) {
-    struct parser s = {.text = text,
-                       .end = text + size,
-                       .open = PARSE_NONE,
-                       .one_by_one = options->one_by_one};
+    struct parser s = {
+        .text = text, .end = text + size, .open = PARSE_NONE, .one_by_one = options->one_by_one};
     parse_classes(&s, options);
     uint32_t room = parse_count(&s, text + start) + 1;
     s.op = xalloc(room, sizeof *s.op);

@@ -120,8 +120,7 @@ static void source_make_marks(struct source *s) {
     s->mark = xalloc(blocks, sizeof *s->mark);
     s->mark[0] = (struct source_mark){.line = 1, .line_start = 0};
     for (uint32_t i = 1; i < blocks; i++)
-        s->mark[i] =
-            source_advance(s, s->mark[i - 1], (i - 1) * SOURCE_BLOCK, i * SOURCE_BLOCK);
+        s->mark[i] = source_advance(s, s->mark[i - 1], (i - 1) * SOURCE_BLOCK, i * SOURCE_BLOCK);
 }
 
 struct position source_position(struct source *s, uint32_t offset) {

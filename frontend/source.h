@@ -15,7 +15,7 @@ struct source {
     const char *name; /* for messages; not owned */
     uint8_t *text;    /* size bytes and a NUL behind them */
     uint32_t size;
-    uint32_t start;   /* where the program starts: behind a first line `#!...` */
+    uint32_t start;           /* where the program starts: behind a first line `#!...` */
     struct source_mark *mark; /* made by the first source_position */
 };
 

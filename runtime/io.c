@@ -178,7 +178,8 @@ static struct rt *io_rt;
  * always consistent: it moves after the byte it passes was stored. */
 static void io_on_signal(int signal_number) {
     if (io_flushing && !io_interrupted) {
-        io_interrupted = signal_number; /* The interrupted write returns to rt_write_all, which gives up. */
+        /* The interrupted write returns to rt_write_all, which gives up. */
+        io_interrupted = signal_number;
         return;
     }
     if (!io_flushing && io_rt->out_pos > io_rt->out_buf)

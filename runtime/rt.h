@@ -103,7 +103,8 @@ int rt_in(struct rt *rt, uint64_t *cell);
  * pointer can be carried before the next one (guards grow by it).  A reservation that fails falls
  * back to 32 MiB guards, then to none (tape.guard = 0), as does want_guards false.
  * False: no memory. */
-bool tape_map(struct tape *t, uint64_t cells, unsigned cell_bytes, uint64_t drift, bool want_guards);
+bool tape_map(struct tape *t, uint64_t cells, unsigned cell_bytes, uint64_t drift,
+              bool want_guards);
 void tape_unmap(struct tape *t);
 static inline uint64_t tape_cells(const struct tape *t) {
     return t->bytes / t->cell_bytes;
