@@ -3,7 +3,7 @@
  *   +[]     ]+[]     ]-[--]
  *
  * One walk over the operations that knows, at best, the current cell: it is zero at the start and
- * behind every loop, and ADD changes it.  A loop whose body is nothing but an ADD of s, entered
+ * behind every loop, and ADD changes it.  A loop whose body is nothing but ADDs, s in all, entered
  * with k, ends if and only if k is a multiple of the largest power of two that divides s.
  * Only a warning: the program may be meant to stop there.
  */
@@ -22,16 +22,12 @@ struct lint {
     uint64_t mask; /* of the cell width */
 };
 
-/* If the loop at op[i] consists of at most one ADD, stores its amount. */
+/* If the loop at op[i] consists of ADDs only, stores their sum. */
 static bool lint_counter(const struct bf_op *op, uint32_t i, uint64_t *step) {
-    uint32_t close = (uint32_t)op[i].arg;
     *step = 0;
-    if (close == i + 1)
-        return true;
-    if (close != i + 2 || op[i + 1].kind != BF_ADD)
-        return false;
-    *step = (uint64_t)(int64_t)op[i + 1].arg;
-    return true;
+    for (i++; op[i].kind == BF_ADD; i++)
+        *step += (uint64_t)(int64_t)op[i].arg;
+    return op[i].kind == BF_CLOSE;
 }
 
 /* Does the loop at op[i], entered with the known cell, run for ever? */

@@ -1,0 +1,32 @@
+# files.sh: input and output: files, closed and failing descriptors, signals.
+in=
+printf 'hello' >input
+ok "-i" 0 'hello' '' -e '>,[.>,]' --eof=0 -i input
+ok "-i, no file" 4 '' 'bfopt: error: cannot read `none`: No such file or directory\n' -e , -i none
+ok "-i, a directory" 4 '\001' "bfopt: error: cannot read the program's input: Is a directory\n" -e '+.,' -i .
+ok "-i, a directory, not read" 0 '\001' '' -e '+.' -i .
+sh_ok "-o" 0 'A' '' '$bfopt -e "++++++++[>++++++++<-]>+." -o f && cat f'
+ok "-o, a directory" 4 '' 'bfopt: error: cannot write `.`: Is a directory\n' -e + -o .
+full="bfopt: error: cannot write the program's output: No space left on device\n"
+sh_ok "a full device" 4 '' "$full" '$bfopt -e +. >/dev/full'
+ok "a full device, -o" 4 '' "$full" -e +. -o /dev/full
+sh_ok "a full device stops the program" 4 '' "$full" '$bfopt --ref -e "+[.]" >/dev/full'
+sh_ok "a full device before an error" 4 '' "$full" '$bfopt -e "+.<+" >/dev/full'
+sh_ok "a full device for --help" 4 '' '~cannot write `<stdout>`: No space left on device' '$bfopt -h >/dev/full'
+sh_ok "a full device for --help -o" 4 '' '~cannot write `/dev/full`: No space left on device' '$bfopt -h -o /dev/full'
+sh_ok "the device is still there" 0 '' '' 'test -c /dev/full'
+sh_ok "a closed standard output" 4 '' "bfopt: error: cannot write the program's output: Bad file descriptor\n" '$bfopt -e +. >&-'
+sh_ok "a closed standard output, not used" 0 '' '' '$bfopt -e + >&-'
+sh_ok "a closed standard input" 4 '\001' "bfopt: error: cannot read the program's input: Bad file descriptor\n" '$bfopt -e +., <&-'
+sh_ok "a closed standard input, not used" 0 '\001' '' '$bfopt -e +. <&-'
+sh_ok "a closed standard input is no place for -o" 4 '' '*' '$bfopt -e +., -o f <&-'
+sh_ok "a closed standard error" 3 '\001' '' '$bfopt -e "+.<+" -o f 2>&-; s=$?; cat f; exit $s'
+sh_ok "a reader that is gone" 0 '4\n' "~cannot write the program's output: Broken pipe" '
+    { $bfopt --ref -e "+[.]"; echo $? >s; } | true; cat s'
+sh_ok "an interrupt writes out what there is" 0 'A130\n' '*' '
+    $bfopt --ref -e "++++++++[>++++++++<-]>+.[]" >f & p=$!
+    sleep 0.3; kill -INT $p 2>/dev/null; kill -TERM $p; wait $p; s=$?
+    [ $s = 143 ] && s=130; cat f; echo $s'
+sh_ok "output comes before input is waited for" 0 'ok\n' '' '
+    mkfifo a b; $bfopt -e "+++++++[>+++++++<-]>.,." <a >b & exec 3>a 4<b
+    x=$(head -c 1 <&4); [ "$x" = 1 ] && echo ok; exec 3>&-; wait'
