@@ -1,0 +1,78 @@
+/* jit.c: writes a unit's bytes to memory, seals it, and enters it.
+ *
+ * The code is a function of the C calling convention with nothing but relative addresses, so
+ * entering it is a call.  Builds with assertions decode every instruction again before the memory
+ * is sealed.
+ */
+#include "backend/x64/jit.h"
+
+#include <string.h>
+
+#include "runtime/alloc.h"
+
+typedef uint8_t *jit_function(struct rt *rt, uint8_t *pointer);
+
+static bool write_code(struct jit_unit *u, const struct bytes *b, const struct emitted *e,
+                       const struct x64_encoder *encoder) {
+    if (!code_memory_map(&u->memory, (size_t)b->size + X64_SLACK))
+        return false;
+    bytes_write(b, e, encoder, u->memory.base);
+#ifndef NDEBUG
+    bytes_verify(b, e, encoder, u->memory.base);
+#endif
+    return code_memory_seal(&u->memory);
+}
+
+static void describe(struct jit_unit *u, struct bytes *b, const struct emitted *e) {
+    u->site = b->site;
+    b->site = NULL;
+    u->entry = b->label[LABEL_ENTER];
+    u->frame = e->frame;
+    u->fault = (struct fault_unit){
+        .code = u->memory.base,
+        .size = b->code_size,
+        .site = u->site,
+        .nsite = b->nsite,
+        .exit_stub = u->memory.base + b->label[LABEL_EXIT],
+    };
+}
+
+bool jit_make(struct jit_unit *u, struct emitted *e, const char **why) {
+    struct x64_encoder *encoder = x64_encoder_new();
+    struct bytes b;
+    *u = (struct jit_unit){0};
+    bool ok = bytes_layout(&b, e, encoder);
+    *why = "the code is larger than 2 GiB";
+    if (ok) {
+        *why = "no executable memory";
+        ok = write_code(u, &b, e, encoder);
+    }
+    if (ok)
+        describe(u, &b, e);
+    else
+        jit_free(u);
+    bytes_free(&b);
+    x64_encoder_free(encoder);
+    return ok;
+}
+
+void jit_free(struct jit_unit *u) {
+    code_memory_unmap(&u->memory);
+    xfree(u->site);
+    *u = (struct jit_unit){0};
+}
+
+bool jit_run(struct rt *rt, const struct jit_unit *u) {
+    jit_function *enter;
+    const uint8_t *code = u->memory.base + u->entry;
+    memcpy(&enter, &code, sizeof enter); /* ISO C knows no cast from data to functions. */
+    if (!fault_install(rt, &u->fault))
+        return false;
+    const uint8_t *pointer = enter(rt, rt->tape.base);
+    fault_remove();
+    if (rt->end == RUN_DONE) {
+        int64_t bytes = (int64_t)((uintptr_t)pointer - (uintptr_t)rt->tape.base);
+        rt->end_pointer = bytes / (int64_t)rt->tape.cell_bytes;
+    }
+    return true;
+}

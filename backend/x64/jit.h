@@ -1,0 +1,26 @@
+/* jit.h: a unit of code in memory, ready to run.  jit.c. */
+#ifndef BFOPT_BACKEND_X64_JIT_H
+#define BFOPT_BACKEND_X64_JIT_H
+
+#include "backend/x64/bytes.h"
+#include "runtime/code_memory.h"
+
+struct jit_unit {
+    struct code_memory memory;
+    struct fault_unit fault;
+    struct trap_site *site; /* owned */
+    uint32_t entry;         /* offset of the first instruction */
+    unsigned frame;         /* stack it takes */
+};
+
+/* Puts the stream's bytes into executable memory.  False: *why says what is missing, and the unit
+ * is empty. */
+bool jit_make(struct jit_unit *u, struct emitted *e, const char **why);
+void jit_free(struct jit_unit *u);
+
+/* Runs the unit on rt, whose tape is mapped and whose I/O is set up, from cell 0.  rt->end says how
+ * it ended; end_pointer is set if it was RUN_DONE.  False: faults could not be caught, so nothing
+ * was run. */
+bool jit_run(struct rt *rt, const struct jit_unit *u);
+
+#endif
