@@ -11,6 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/vm/vm.h"
+#include "backend/x64/emit.h"
+#include "backend/x64/jit.h"
+#include "frontend/compile.h"
 #include "frontend/diag.h"
 #include "frontend/ending.h"
 #include "frontend/hash.h"
@@ -19,6 +23,8 @@
 #include "frontend/parse.h"
 #include "frontend/reference.h"
 #include "frontend/source.h"
+#include "ir/print.h"
+#include "ir/verify.h"
 #include "runtime/alloc.h"
 #include "runtime/rt.h"
 #include "runtime/text.h"
@@ -27,9 +33,10 @@
 struct job {
     struct options o;
     struct source source;
-    struct program program;
-    uint32_t program_end; /* where in the source the program ended: at a `!`, or its end */
-    bool bang;            /* at a `!`: what follows is input */
+    struct program program; /* empty with --ir */
+    struct func *func;      /* until the engine that needs it builds it: with --ir only */
+    uint32_t program_end;   /* where in the source the program ended: at a `!`, or its end */
+    bool bang;              /* at a `!`: what follows is input */
 };
 
 /* The state of the run; static because it is large and the signal handler needs it to the end. */
@@ -123,13 +130,40 @@ static enum exit_status main_parse(struct job *j) {
     return EXIT_SOURCE;
 }
 
+static enum exit_status main_read_ir(struct job *j) {
+    struct text why = {0};
+    j->func = compile_read_ir(&j->source);
+    if (j->func == NULL)
+        return EXIT_SOURCE;
+    if (!ir_verify(j->func, &why)) {
+        diag_error("%s: the function breaks a rule\n%s", j->source.name, why.p);
+        text_free(&why);
+        return EXIT_SOURCE;
+    }
+    /* A dump was made for one width and one size of tape. */
+    j->o.cell_bits = j->func->cell_bits;
+    if (j->func->tape_cells != 0)
+        j->o.tape_cells = j->func->tape_cells;
+    return EXIT_ENDED;
+}
+
 static enum exit_status main_read_program(struct job *j) {
+    compile_time(&j->o, NULL);
     enum exit_status status = main_read_source(j);
-    if (status == EXIT_ENDED)
-        status = main_parse(j);
-    if (status == EXIT_ENDED)
+    if (status != EXIT_ENDED)
+        return status;
+    status = j->o.ir_input ? main_read_ir(j) : main_parse(j);
+    compile_time(&j->o, "parse");
+    if (status == EXIT_ENDED && !j->o.ir_input)
         lint_program(&j->program, &j->source, j->o.cell_bits);
     return status;
+}
+
+/* The optimized function, or NULL after a report. */
+static struct func *main_optimize(struct job *j) {
+    if (j->func == NULL)
+        j->func = compile_build(&j->program, &j->o);
+    return compile_optimize(j->func, &j->o) ? j->func : NULL;
 }
 
 /* ---- running it ---- */
@@ -152,7 +186,8 @@ static enum exit_status main_set_up_run(struct job *j) {
         rt_preload(&main_rt, j->source.text + j->program_end + 1,
                    j->source.size - j->program_end - 1);
     unsigned bytes = o->cell_bits / 8;
-    if (!tape_map(&main_rt.tape, o->tape_cells, bytes, j->program.total_moves * bytes, o->guard)) {
+    uint64_t drift = j->func != NULL ? compile_drift(j->func) : j->program.total_moves * bytes;
+    if (!tape_map(&main_rt.tape, o->tape_cells, bytes, drift, o->guard)) {
         diag_error("no memory for a tape of %llu cells", (unsigned long long)o->tape_cells);
         return EXIT_USAGE;
     }
@@ -163,24 +198,98 @@ static enum exit_status main_set_up_run(struct job *j) {
     return EXIT_ENDED;
 }
 
-static void main_execute(struct job *j) {
-    reference_run(&j->program, &main_rt, j->o.max_steps);
+/* Each engine: false if the run could not start, after a report. */
+
+static bool main_interpret(struct job *j) {
+    struct func *f = main_optimize(j);
+    struct mach *m = f == NULL ? NULL : compile_select(f, TARGET_VM, false, &j->o);
+    if (m == NULL)
+        return false;
+    vm_run(m, &main_rt, main_rt.tape.base, j->o.interp_switch ? VM_SWITCH : VM_THREADED);
+    compile_time(&j->o, "run");
+    mach_free(m);
+    return true;
+}
+
+/* The unit for the optimized function, or false and *why (NULL: already reported). */
+static bool main_make_unit(struct job *j, struct jit_unit *unit, const char **why) {
+    *why = NULL;
+    struct func *f = main_optimize(j);
+    struct mach *m =
+        f == NULL ? NULL : compile_select(f, TARGET_X64, main_rt.tape.guard == 0, &j->o);
+    if (m == NULL)
+        return false;
+    struct emitted *e = emit(m);
+    *why = "the program needs too large a stack frame";
+    bool ok = e != NULL && jit_make(unit, e, why);
+    if (e != NULL)
+        emit_free(e);
+    mach_free(m);
+    compile_time(&j->o, "encode");
+    return ok;
+}
+
+static bool main_jit(struct job *j) {
+    struct jit_unit unit;
+    const char *why;
+    bool ok = main_make_unit(j, &unit, &why);
+    if (ok) {
+        ok = jit_run(&main_rt, &unit);
+        why = "faults cannot be caught";
+        jit_free(&unit);
+        compile_time(&j->o, "run");
+    }
+    if (!ok && why != NULL)
+        diag_error("cannot run machine code: %s (--interp can do without)", why);
+    return ok;
+}
+
+static bool main_execute(struct job *j) {
+    enum engine engine = j->o.engine;
+    if (engine == ENGINE_DEFAULT)
+        engine = j->o.max_steps != UINT64_MAX ? ENGINE_REF : ENGINE_JIT;
+    switch (engine) {
+    case ENGINE_INTERP:
+        return main_interpret(j);
+    case ENGINE_DEFAULT:
+    case ENGINE_JIT:
+        return main_jit(j);
+    case ENGINE_REF:
+        reference_run(&j->program, &main_rt, j->o.max_steps);
+        compile_time(&j->o, "run");
+        return true;
+    }
+    return false;
 }
 
 static enum exit_status main_run(struct job *j) {
     enum exit_status status = main_set_up_run(j);
     if (status != EXIT_ENDED)
         return status;
-    main_execute(j);
+    if (!main_execute(j))
+        return EXIT_USAGE;
     rt_flush(&main_rt);
     int error = main_close_output(main_rt.out_fd);
     if (error != 0 && main_rt.end == RUN_DONE) {
         main_rt.end = RUN_OUT_ERROR;
         main_rt.end_errno = error;
     }
-    status = ending_report(&main_rt, &j->source);
+    status = ending_report(&main_rt, j->o.ir_input ? NULL : &j->source);
     if (j->o.final_state)
         ending_state(&main_rt);
+    return status;
+}
+
+/* ---- translating it ---- */
+
+static enum exit_status main_translate(struct job *j) {
+    struct func *f = main_optimize(j);
+    if (f == NULL)
+        return EXIT_USAGE;
+    struct text t = {0};
+    ir_print(&t, f, NULL);
+    enum exit_status status = main_write(&j->o, &t);
+    text_free(&t);
     return status;
 }
 
@@ -221,7 +330,9 @@ static enum exit_status main_job(struct job *j) {
     enum exit_status status = main_read_program(j);
     if (status != EXIT_ENDED)
         return status;
-    return main_run(j);
+    status = j->o.action == ACT_RUN ? main_run(j) : main_translate(j);
+    compile_report(&j->o);
+    return status;
 }
 
 int main(int argc, char **argv) {
@@ -237,6 +348,8 @@ int main(int argc, char **argv) {
     }
     enum exit_status status = main_job(&job);
     tape_unmap(&main_rt.tape);
+    if (job.func != NULL)
+        ir_free(job.func);
     program_free(&job.program);
     source_free(&job.source);
     options_free(&job.o);

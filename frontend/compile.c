@@ -1,0 +1,192 @@
+/* compile.c: drives the compiler: build or read, optimize, select, allocate.
+ *
+ * What happens to a function on its way stands here in order; how, in the parts.  Dumps and
+ * statistics the options ask for are written on the way, to standard error.
+ */
+#include "frontend/compile.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backend/ra.h"
+#include "backend/vm/vm.h"
+#include "backend/x64/isel.h"
+#include "frontend/diag.h"
+#include "ir/build.h"
+#include "ir/parse.h"
+#include "runtime/bug.h"
+
+/* Builds with assertions prove every allocation. */
+#ifdef NDEBUG
+#define COMPILE_ALWAYS_CHECKS false
+#else
+#define COMPILE_ALWAYS_CHECKS true
+#endif
+
+/* ---- text for standard error ---- */
+
+static void compile_write(struct text *t) {
+    (void)rt_write_all(STDERR_FILENO, t->p, t->len);
+    text_free(t);
+}
+
+/* Is `name` among the names in list, which have commas between, or is the list "all"? */
+static bool compile_listed(const struct text *list, const char *name) {
+    size_t n = strlen(name);
+    for (const char *p = list->p; p != NULL && *p != '\0';) {
+        size_t len = strcspn(p, ",");
+        if ((len == n && memcmp(p, name, n) == 0) || (len == 3 && memcmp(p, "all", 3) == 0))
+            return true;
+        p += len + (p[len] == ',');
+    }
+    return false;
+}
+
+/* ---- statistics ---- */
+
+#define COMPILE_MAX_TIMES 32
+
+static struct text compile_stats;
+static struct {
+    const char *what;
+    double seconds;
+} compile_times[COMPILE_MAX_TIMES];
+static unsigned compile_ntimes;
+
+static double compile_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+void compile_time(const struct options *o, const char *what) {
+    static double last;
+    if (!o->time_passes)
+        return;
+    double now = compile_now();
+    if (what != NULL && compile_ntimes < COMPILE_MAX_TIMES) {
+        compile_times[compile_ntimes].what = what;
+        compile_times[compile_ntimes++].seconds = now - last;
+    }
+    last = now;
+}
+
+void compile_report(const struct options *o) {
+    struct text t = {0};
+    if (o->stats && compile_stats.len != 0)
+        text_add(&t, compile_stats.p, compile_stats.len);
+    for (unsigned i = 0; i < compile_ntimes; i++)
+        text_fmt(&t, "%10.3f ms  %s\n", compile_times[i].seconds * 1e3, compile_times[i].what);
+    if (t.len != 0)
+        compile_write(&t);
+    text_free(&compile_stats);
+    compile_ntimes = 0;
+}
+
+/* ---- making IR ---- */
+
+struct func *compile_build(const struct program *p, const struct options *o) {
+    struct build_options options = {.cell_bits = o->cell_bits,
+                                    .strict = o->strict,
+                                    .eof_unchanged = o->eof == EOF_UNCHANGED,
+                                    .tape_cells = tape_round(o->tape_cells, o->cell_bits / 8)};
+    struct func *f = ir_build_program(p, &options);
+    compile_time(o, "build");
+    return f;
+}
+
+struct func *compile_read_ir(struct source *s) {
+    struct ir_parse_error error;
+    struct func *f = ir_parse((const char *)s->text, s->size, &error);
+    if (f == NULL)
+        diag_error_at(s, (uint32_t)error.offset, "%s", error.message);
+    return f;
+}
+
+bool compile_optimize(struct func *f, const struct options *o) {
+    (void)f;
+    compile_time(o, "optimize");
+    return true;
+}
+
+/* Each move, offset and stride counted once: a pointer passes no instruction twice between two
+ * accesses, since every loop accesses a cell. */
+uint64_t compile_drift(const struct func *f) {
+    uint64_t cells = 0;
+    IR_FOR_BLOCKS (f, b) {
+        IR_FOR_INSNS (f, b, v) {
+            const struct insn *in = ir_at(f, v);
+            int64_t by =
+                op_info[in->op].imm == IMM_OFF || op_info[in->op].imm == IMM_SCN ? in->imm : 0;
+            int64_t stride = in->op == OP_SCAN ? in->stride : 0;
+            uint64_t far =
+                (uint64_t)(by < 0 ? -by : by) + (uint64_t)(stride < 0 ? -stride : stride);
+            if (__builtin_add_overflow(cells, far, &cells))
+                return UINT64_MAX;
+        }
+    }
+    uint64_t bytes;
+    return __builtin_mul_overflow(cells, f->cell_bits / 8, &bytes) ? UINT64_MAX : bytes;
+}
+
+/* ---- machine code ---- */
+
+static void compile_print_mach(const struct text *list, const char *after, const struct mach *m) {
+    if (!compile_listed(list, after))
+        return;
+    struct text t = {0};
+    text_fmt(&t, "; after %s\n", after);
+    mach_print(&t, m);
+    compile_write(&t);
+}
+
+static void compile_check_allocation(const struct mach *before, const struct mach *after) {
+    struct text why = {0};
+    if (ra_check(before, after, &why))
+        return;
+    text_put(&why, "\n--- before ---\n");
+    mach_print(&why, before);
+    text_put(&why, "--- after ---\n");
+    mach_print(&why, after);
+    bug("wrong register allocation: %s", why.p);
+}
+
+static void compile_ra_stats(const struct ra_stats *s) {
+    text_fmt(&compile_stats,
+             "ra.intervals %u\nra.splits %u\nra.spills %u\nra.reloads %u\nra.moves %u\n"
+             "ra.slots %u\nra.edge-blocks %u\n",
+             s->intervals, s->splits, s->spills, s->reloads, s->moves, s->slots, s->edge_blocks);
+}
+
+static void compile_rule_stats(const struct mach *m) {
+    uint64_t hits[X64_RULE_COUNT] = {0};
+    x64_count_rules(m, hits);
+    for (unsigned i = 0; i < X64_RULE_COUNT; i++)
+        if (hits[i] != 0)
+            text_fmt(&compile_stats, "isel.%s %llu\n", x64_rule_name(i),
+                     (unsigned long long)hits[i]);
+}
+
+struct mach *compile_select(struct func *f, enum compile_target target, bool bounds,
+                            const struct options *o) {
+    struct isel_options select = {.check_bounds = bounds};
+    struct mach *m = target == TARGET_VM ? vm_select(f) : x64_select(f, &select);
+    compile_print_mach(&o->print_after, "isel", m);
+    compile_time(o, "isel");
+    if (o->stats && target == TARGET_X64)
+        compile_rule_stats(m);
+    struct ra_options options = {.max_regs = o->max_regs, .seed = o->ra_seed};
+    struct ra_stats stats = {0};
+    struct mach *allocated = ra_allocate(m, &options, &stats);
+    compile_print_mach(&o->print_after, "ra", allocated);
+    compile_time(o, "ra");
+    if (o->stats)
+        compile_ra_stats(&stats);
+    if (COMPILE_ALWAYS_CHECKS || o->check_ra) {
+        compile_check_allocation(m, allocated);
+        compile_time(o, "check-ra");
+    }
+    mach_free(m);
+    return allocated;
+}

@@ -1,0 +1,38 @@
+/* compile.h: from a parsed program, or IR text, to allocated machine code.  compile.c. */
+#ifndef BFOPT_FRONTEND_COMPILE_H
+#define BFOPT_FRONTEND_COMPILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/mach.h"
+#include "frontend/options.h"
+#include "frontend/program.h"
+#include "frontend/source.h"
+#include "ir/ir.h"
+
+/* The IR of a program, unoptimized. */
+struct func *compile_build(const struct program *p, const struct options *o);
+/* The function the IR text in s describes; NULL after an error was reported. */
+struct func *compile_read_ir(struct source *s);
+/* Runs the passes the options ask for.  False after an error was reported (a pass's name is
+ * unknown, or an option that checks passes found one wrong). */
+bool compile_optimize(struct func *f, const struct options *o);
+
+enum compile_target { TARGET_VM, TARGET_X64 };
+/* Selects instructions and allocates registers; bounds: accesses compare with the tape's limits,
+ * as it has no guards.  NULL after an error was reported. */
+struct mach *compile_select(struct func *f, enum compile_target target, bool bounds,
+                            const struct options *o);
+
+/* How many bytes the pointer can be carried past an access before the next one, at most. */
+uint64_t compile_drift(const struct func *f);
+
+/* ---- --stats and --time-passes ---- */
+
+/* Adds the time since the last call to the line `what` of --time-passes. */
+void compile_time(const struct options *o, const char *what);
+/* Writes what --stats and --time-passes ask for to standard error. */
+void compile_report(const struct options *o);
+
+#endif
