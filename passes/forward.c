@@ -447,7 +447,7 @@ static void forward_branch(struct forward *w, block b) {
         w->cut_any = true;
         return;
     }
-    uint32_t id = w->holder[cond.i];
+    uint32_t id = ir_is_const(w->f, cond) ? 0 : w->holder[cond.i];
     if (!id)
         return;
     value held = forward_lookup(w, id, &not_zero);
