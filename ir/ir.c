@@ -462,8 +462,8 @@ static void move_edges(struct func *f, block from, block to) {
         struct block_data *t = ir_block(f, s->succ[n]);
         t->pred[ir_pred_slot(f, from, s->succ[n])] = to;
     }
-    if (d->nsucc < 2)
-        d->succ[1] = NO_BLOCK;
+    for (unsigned n = s->nsucc; n < 2; n++)
+        d->succ[n] = NO_BLOCK;
 }
 
 void ir_merge(struct func *f, block b, block s) {

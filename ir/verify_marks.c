@@ -1,0 +1,263 @@
+/* verify_marks.c: are the no_trap marks true?  A second opinion on the pass `inbounds`.
+ *
+ *   store %1 - 2, 0
+ *   store %1 + 5, 0
+ *   store %1 no_trap(dom), 1        between two cells that were accessed, so on the tape
+ *
+ * Every pointer is a root (tape, phi or scan) plus a constant distance.  For each root the span of
+ * offsets known to be on the tape is kept while the dominator tree is walked: an access adds its
+ * cell for all that it dominates.  What else adds to a span:
+ *  - a program starts at cell 0 of a tape whose size may be known;
+ *  - a phi has what its two operands have in common, seen from where each points at the end of its
+ *    predecessor; along a back edge that takes a first walk without marks to find out;
+ *  - a scan looked at its last cell, and what was known on the side it moves away from stays known.
+ * no_trap(range) is in addition only for the start of a program: a constant distance from cell 0.
+ */
+#include "ir/verify.h"
+
+#include <stdarg.h>
+
+#include "ir/cfg.h"
+#include "runtime/alloc.h"
+#include "runtime/text.h"
+
+/* Offsets lo..hi from a root are on the tape; empty: lo > hi. */
+struct span {
+    int64_t lo, hi;
+};
+static const struct span nothing = {0, -1};
+
+/* One change of a span, to be taken back when the walk leaves the block that made it. */
+struct change {
+    uint32_t root;
+    struct span was;
+};
+
+struct marks {
+    const struct func *f;
+    struct ir_fault *at;
+    struct text *message;
+    uint32_t *root;       /* by value: the root of a pointer */
+    int64_t *off;         /* by value: its distance from the root */
+    struct span *now;     /* by root */
+    struct span *edge[2]; /* by phi: what the first walk found at the end of each predecessor */
+    struct change *change;
+    uint32_t nchange, change_cap;
+    uint32_t *mark_at; /* by depth in the dominator tree: nchange when the block was entered */
+    bool judging;
+};
+
+/* ---- spans ---- */
+
+static bool is_empty(struct span s) {
+    return s.lo > s.hi;
+}
+
+static void set_span(struct marks *m, uint32_t root, struct span s) {
+    m->change = xgrow(m->change, &m->change_cap, (uint64_t)m->nchange + 1, sizeof *m->change);
+    m->change[m->nchange++] = (struct change){root, m->now[root]};
+    m->now[root] = s;
+}
+
+/* The span as seen from `by` cells to the right. */
+static struct span shifted(struct span s, int64_t by) {
+    struct span t;
+    if (is_empty(s) || __builtin_sub_overflow(s.lo, by, &t.lo) ||
+        __builtin_sub_overflow(s.hi, by, &t.hi))
+        return nothing;
+    return t;
+}
+
+static struct span common(struct span a, struct span b) {
+    if (is_empty(a) || is_empty(b))
+        return nothing;
+    return (struct span){a.lo > b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi};
+}
+
+static struct span extended(struct span s, int64_t to) {
+    if (is_empty(s))
+        return (struct span){to, to};
+    return (struct span){to < s.lo ? to : s.lo, to > s.hi ? to : s.hi};
+}
+
+/* What is on the tape around pointer p. */
+static struct span around(const struct marks *m, value p) {
+    return shifted(m->now[m->root[p.i]], m->off[p.i]);
+}
+
+/* ---- instructions ---- */
+
+static void see_pointer(struct marks *m, value v, const struct insn *in) {
+    m->root[v.i] = v.i;
+    m->off[v.i] = 0;
+    if (in->op == OP_MOVE && !__builtin_add_overflow(m->off[in->a.i], in->imm, &m->off[v.i]))
+        m->root[v.i] = m->root[in->a.i];
+    else
+        m->off[v.i] = 0;
+}
+
+static bool wrong_mark(struct marks *m, value v, const char *why) {
+    *m->at = (struct ir_fault){v, ir_home(m->f, v)};
+    text_put(m->message, why);
+    return false;
+}
+
+static bool judge(struct marks *m, value v, const struct insn *in, uint32_t root, bool inside) {
+    if (in->trap == MAY_TRAP || !m->judging)
+        return true;
+    if (in->op == OP_SCAN || in->op == OP_HASH)
+        return wrong_mark(m, v, "a no_trap mark on an operation whose reach is not known");
+    bool start = m->f->program && m->f->insn[root].op == OP_TAPE;
+    if (in->trap == NO_TRAP_RANGE && !start)
+        return wrong_mark(m, v, "no_trap(range) is not at a constant distance from cell 0");
+    if (!inside)
+        return wrong_mark(m, v,
+                          in->trap == NO_TRAP_RANGE
+                              ? "no_trap(range) is not shown to be on the tape"
+                              : "no_trap(dom) is not between accesses that dominate it");
+    return true;
+}
+
+/* An access to a + imm. */
+static bool see_access(struct marks *m, value v, const struct insn *in) {
+    uint32_t root = m->root[in->a.i];
+    int64_t off;
+    if (__builtin_add_overflow(m->off[in->a.i], in->imm, &off))
+        return judge(m, v, in, root, false);
+    struct span s = m->now[root];
+    bool inside = !is_empty(s) && s.lo <= off && off <= s.hi;
+    if (!inside)
+        set_span(m, root, extended(s, off));
+    return judge(m, v, in, root, inside);
+}
+
+/* The cell the scan ends at lies at in->imm from its result. */
+static void see_scan_end(struct marks *m, value v, const struct insn *in) {
+    struct span s = extended(around(m, in->a), in->imm);
+    if (in->stride > 0)
+        s.hi = in->imm;
+    else
+        s.lo = in->imm;
+    set_span(m, v.i, s);
+}
+
+static void see_phi(struct marks *m, value v) {
+    if (ir_at(m->f, v)->kind != KIND_PTR)
+        return;
+    bool two = ir_block(m->f, ir_home(m->f, v))->npred == 2;
+    set_span(m, v.i, two ? common(m->edge[0][v.i], m->edge[1][v.i]) : m->edge[0][v.i]);
+}
+
+static bool see(struct marks *m, value v) {
+    const struct insn *in = ir_at(m->f, v);
+    if (in->kind == KIND_PTR)
+        see_pointer(m, v, in);
+    if (in->op == OP_PHI) {
+        see_phi(m, v);
+    } else if (in->op == OP_TAPE && m->f->program) {
+        uint64_t cells = m->f->tape_cells ? m->f->tape_cells : 1;
+        set_span(m, v.i, (struct span){0, (int64_t)(cells - 1)});
+    } else if (in->op == OP_HASH) {
+        return judge(m, v, in, m->root[in->a.i], false);
+    } else if (op_info[in->op].effects & EFF_TRAP) {
+        if (!see_access(m, v, in))
+            return false;
+        if (in->op == OP_SCAN)
+            see_scan_end(m, v, in);
+    }
+    return true;
+}
+
+/* Tells the phis behind b what is known where b ends. */
+static void tell_phis(struct marks *m, block b) {
+    const struct block_data *d = ir_block(m->f, b);
+    for (unsigned n = 0; n < d->nsucc; n++) {
+        unsigned slot = ir_pred_slot(m->f, b, d->succ[n]);
+        for (value v = ir_block(m->f, d->succ[n])->first; ir_is(m->f, v, OP_PHI);
+             v = ir_next(m->f, v)) {
+            const struct insn *in = ir_at(m->f, v);
+            if (in->kind == KIND_PTR)
+                m->edge[slot][v.i] = around(m, slot == 0 ? in->a : in->b);
+        }
+    }
+}
+
+/* ---- the walk ---- */
+
+static void take_back(struct marks *m, uint32_t to) {
+    while (m->nchange > to) {
+        m->nchange--;
+        m->now[m->change[m->nchange].root] = m->change[m->nchange].was;
+    }
+}
+
+/* Blocks in the order of pre numbers: the dominator tree, each block before those it dominates. */
+static bool walk(struct marks *m, const struct dom *d, const block *preorder, uint32_t n) {
+    uint32_t depth = 0;
+    block *open = xalloc(n, sizeof *open); /* the blocks above, root first */
+    bool ok = true;
+    for (uint32_t i = 0; i < n && ok; i++) {
+        block b = preorder[i];
+        while (depth > 0 && !cfg_dominates(d, open[depth - 1], b))
+            take_back(m, m->mark_at[--depth]);
+        m->mark_at[depth] = m->nchange;
+        open[depth++] = b;
+        for (value v = ir_block(m->f, b)->first; v.i != 0 && ok; v = ir_next(m->f, v))
+            ok = see(m, v);
+        if (ok)
+            tell_phis(m, b);
+    }
+    take_back(m, 0);
+    xfree(open);
+    return ok;
+}
+
+static bool any_mark(const struct func *f) {
+    for (uint32_t i = 1; i < f->ninsn; i++)
+        if (f->insn[i].trap != MAY_TRAP)
+            return true;
+    return false;
+}
+
+static struct span *no_spans(uint32_t n) {
+    struct span *s = xalloc(n, sizeof *s);
+    for (uint32_t i = 0; i < n; i++)
+        s[i] = nothing;
+    return s;
+}
+
+static bool walk_twice(struct marks *m) {
+    struct rpo r = cfg_rpo(m->f);
+    struct dom d = cfg_dom(m->f, &r);
+    block *preorder = xalloc(r.n, sizeof *preorder);
+    for (uint32_t i = 0; i < r.n; i++)
+        preorder[d.pre[r.order[i].i]] = r.order[i];
+    m->mark_at = xalloc(r.n, sizeof *m->mark_at);
+    bool ok = walk(m, &d, preorder, r.n);
+    m->judging = true;
+    ok = ok && walk(m, &d, preorder, r.n);
+    xfree(m->mark_at);
+    xfree(preorder);
+    cfg_dom_free(&d);
+    cfg_rpo_free(&r);
+    return ok;
+}
+
+bool ir_check_marks(const struct func *f, struct ir_fault *at, struct text *message) {
+    if (!any_mark(f))
+        return true;
+    struct marks m = {.f = f, .at = at, .message = message};
+    m.root = xcalloc(f->ninsn, sizeof *m.root);
+    m.off = xcalloc(f->ninsn, sizeof *m.off);
+    m.now = no_spans(f->ninsn);
+    m.edge[0] = no_spans(f->ninsn);
+    m.edge[1] = no_spans(f->ninsn);
+    bool ok = walk_twice(&m);
+    xfree(m.root);
+    xfree(m.off);
+    xfree(m.now);
+    xfree(m.edge[0]);
+    xfree(m.edge[1]);
+    xfree(m.change);
+    return ok;
+}
