@@ -244,10 +244,15 @@ bool select_falls_to(const struct select *s, block b) {
 
 /* ---- phis ---- */
 
+/* What the phi is when entered from predecessor `slot`; NO_VALUE: there is no such predecessor. */
+static value phi_input(const struct select *s, value phi, unsigned slot) {
+    return slot == 0 ? ir_at(s->f, phi)->a : ir_at(s->f, phi)->b;
+}
+
 /* Every phi that has a use gets its register before the walk, because its operands may be selected
  * before or after it.  A constant operand has a register too, numbered right behind the phi's. */
 static mreg phi_const_reg(const struct select *s, value phi, unsigned slot) {
-    bool behind = slot == 1 && ir_is_const(s->f, ir_at(s->f, phi)->a);
+    bool behind = slot == 1 && ir_is_const(s->f, phi_input(s, phi, 0));
     return s->vreg[phi.i] + 1 + behind;
 }
 
@@ -260,7 +265,7 @@ static void number_phis(struct select *s) {
                 continue;
             select_def(s, v);
             for (unsigned slot = 0; slot < 2; slot++) {
-                value in = *ir_operand(s->f, v, slot);
+                value in = phi_input(s, v, slot);
                 if (in.i != 0 && ir_is_const(s->f, in))
                     select_new_reg(s);
             }
@@ -278,7 +283,7 @@ static void ask_for_phi_operands(struct select *s) {
                 break;
             if (s->uses[v.i] == 0)
                 continue;
-            value in = *ir_operand(s->f, v, slot);
+            value in = phi_input(s, v, slot);
             if (ir_is_const(s->f, in))
                 s->t->constant(s, in, phi_const_reg(s, v, slot));
             else
@@ -293,10 +298,12 @@ static void select_phis(struct select *s) {
             break;
         if (s->uses[v.i] == 0)
             continue;
-        struct minsn in = select_insn(s->t->mach->op_phi, 8);
+        /* With one predecessor there is nothing to choose: a move, which the allocator drops. */
+        unsigned npred = ir_block(s->f, s->block)->npred;
+        struct minsn in = select_insn(npred == 1 ? s->t->mach->op_move : s->t->mach->op_phi, 8);
         in.r[0] = s->vreg[v.i];
-        for (unsigned slot = 0; slot < ir_block(s->f, s->block)->npred; slot++) {
-            value op = *ir_operand(s->f, v, slot);
+        for (unsigned slot = 0; slot < npred; slot++) {
+            value op = phi_input(s, v, slot);
             in.r[1 + slot] = ir_is_const(s->f, op) ? phi_const_reg(s, v, slot) : s->vreg[op.i];
             if (in.r[1 + slot] == NO_REG)
                 in.r[1 + slot] = select_def(s, op);
