@@ -33,6 +33,7 @@
 
 #include "passes/cells.h"
 #include "passes/domtree.h"
+#include "passes/fold.h"
 #include "passes/pass.h"
 #include "passes/selfloop.h"
 #include "runtime/alloc.h"
@@ -131,7 +132,7 @@ struct forward {
     uint32_t nundo, undo_cap;
     uint32_t clock;
     struct memory now;
-    bool changed, cut_any;
+    bool changed, cut_any, cut_back; /* edges never taken; back edges among them */
 
     /* by block */
     struct memory *end; /* at its end, for the blocks it dominates */
@@ -281,49 +282,6 @@ static value forward_lookup(struct forward *w, uint32_t id, bool *not_zero) {
 
 /* ---- constants ---- */
 
-/* The result of an operation on constants, 1 if there is one. */
-static bool forward_compute(struct func *f, const struct insn *in, uint64_t a, uint64_t b,
-                            uint64_t *r) {
-    uint64_t shift = b % f->cell_bits;
-    switch ((int)in->op) {
-    case OP_ADD:
-        *r = a + b;
-        return true;
-    case OP_SUB:
-        *r = a - b;
-        return true;
-    case OP_MUL:
-        *r = a * b;
-        return true;
-    case OP_AND:
-        *r = a & b;
-        return true;
-    case OP_OR:
-        *r = a | b;
-        return true;
-    case OP_XOR:
-        *r = a ^ b;
-        return true;
-    case OP_SHL:
-        *r = a << shift;
-        return true;
-    case OP_SHR:
-        *r = a >> shift;
-        return true;
-    case OP_EQ:
-        *r = a == b;
-        return true;
-    case OP_NE:
-        *r = a != b;
-        return true;
-    case OP_ULT:
-        *r = a < b;
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void forward_replace(struct forward *w, value v, value with, const char *counter) {
     ir_replace(w->f, v, with);
     pass_count(w->env, counter, 1);
@@ -332,18 +290,18 @@ static void forward_replace(struct forward *w, value v, value with, const char *
 
 static void forward_pure(struct forward *w, value v) {
     struct func *f = w->f;
-    const struct insn *in = ir_at(f, v);
-    uint64_t r;
-    if (in->op == OP_SELECT) {
-        if (ir_is_const(f, in->a) && pass_may(w->env))
-            forward_replace(w, v, ir_const_of(f, in->a) ? in->b : in->c, "constants");
+    const struct insn in = *ir_at(f, v);
+    if (in.kind != KIND_CELL || !ir_is_const(f, in.a))
+        return;
+    if (in.op == OP_SELECT) {
+        if (pass_may(w->env))
+            forward_replace(w, v, ir_const_of(f, in.a) ? in.b : in.c, "constants");
         return;
     }
-    if (!in->b.i || !ir_is_const(f, in->a) || !ir_is_const(f, in->b))
+    if (!ir_is_const(f, in.b) || !pass_may(w->env))
         return;
-    if (forward_compute(f, in, ir_const_of(f, in->a), ir_const_of(f, in->b), &r) &&
-        pass_may(w->env))
-        forward_replace(w, v, ir_const(f, r), "constants");
+    uint64_t r = fold_eval(f->cell_bits, in.op, ir_const_of(f, in.a), ir_const_of(f, in.b), 0);
+    forward_replace(w, v, ir_const(f, r), "constants");
 }
 
 /* ---- instructions ---- */
@@ -445,6 +403,7 @@ static void forward_branch(struct forward *w, block b) {
     if ((not_zero || ir_is_const(w->f, cond)) && pass_may(w->env)) {
         w->cut[b.i] = not_zero ? 2 : 1;
         w->cut_any = true;
+        w->cut_back |= cfg_dominates(&w->dom, d->succ[w->cut[b.i] - 1], b);
         return;
     }
     uint32_t id = ir_is_const(w->f, cond) ? 0 : w->holder[cond.i];
@@ -671,6 +630,16 @@ static void forward_merge(struct forward *w, struct merge *m) {
     }
 }
 
+/* Only one way leads into b: its phis are what they take from there. */
+static void forward_take_phis(struct forward *w, block b, unsigned slot) {
+    IR_FOR_INSNS_SAFE(w->f, b, v) {
+        if (!ir_is(w->f, v, OP_PHI))
+            break;
+        value with = ir_resolve(w->f, *ir_operand(w->f, v, slot));
+        ir_replace(w->f, v, with);
+    }
+}
+
 static bool forward_enter_merge(struct forward *w, block b) {
     struct merge m = {.b = b};
     const struct block_data *d = ir_block(w->f, b);
@@ -682,6 +651,8 @@ static bool forward_enter_merge(struct forward *w, block b) {
         if (m.live[n])
             forward_endings(w, p, b, &m.way[n]);
     }
+    if (entered && m.live[0] != m.live[1])
+        forward_take_phis(w, b, m.live[0] ? 0 : 1);
     if (entered)
         forward_merge(w, &m);
     return entered;
@@ -806,7 +777,8 @@ static void forward_finish(struct forward *w) {
     xfree(w->of_loop);
 }
 
-bool pass_forward(struct func *f, struct pass_env *env) {
+/* One walk; true if it found loops that run at most once. */
+static bool forward_once(struct func *f, struct pass_env *env, bool *changed) {
     struct forward w = {.f = f, .env = env};
     forward_start(&w);
     while (domtree_next(&w.tree)) {
@@ -818,5 +790,17 @@ bool pass_forward(struct func *f, struct pass_env *env) {
     if (w.cut_any)
         forward_cut_edges(&w);
     forward_finish(&w);
-    return w.changed;
+    *changed |= w.changed;
+    return w.cut_back;
+}
+
+/* A loop is walked as a loop before its end tells that it never goes back: what held before it then
+ * holds in it, too, which a second walk can use.  (A third would find little more.) */
+bool pass_forward(struct func *f, struct pass_env *env) {
+    bool changed = false;
+    if (forward_once(f, env, &changed)) {
+        ir_settle(f);
+        forward_once(f, env, &changed);
+    }
+    return changed;
 }
