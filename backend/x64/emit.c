@@ -418,15 +418,30 @@ void emit_free(struct emitted *e) {
     xfree(e);
 }
 
+static const struct {
+    const char *name, *meaning;
+} label_info[LABEL_BLOCKS] = {
+    [LABEL_ENTER] = {"bf_program", "rdi: struct rt *, rsi: cell 0"},
+    [LABEL_EXIT] = {".Lexit", "leaves the program; rsp is rt->saved_sp"},
+    [LABEL_EXIT_STUB] = {".Lexit_stub", "leaves it from a stub"},
+    [LABEL_TRAP] = {".Ltrap", "off the tape: address in rax"},
+    [LABEL_OUT] = {".Lout", "writes al"},
+    [LABEL_OUT_SLOW] = {".Lout_slow", "the buffer is full"},
+    [LABEL_OUTS] = {".Louts", "writes the string at rax"},
+    [LABEL_IN] = {".Lin", "reads a cell into rax"},
+    [LABEL_IN_SLOW] = {".Lin_slow", "the buffer is empty"},
+    [LABEL_HASH] = {".Lhash", "shows the cells around rax"},
+};
+
 void emit_label_name(struct text *out, const struct emitted *e, uint32_t label) {
-    static const char *const name[LABEL_BLOCKS] = {"bf_program", ".Lexit",     ".Lexit_stub",
-                                                   ".Ltrap",     ".Lout",      ".Lout_slow",
-                                                   ".Louts",     ".Lin",       ".Lin_slow",
-                                                   ".Lhash"};
     if (label < LABEL_BLOCKS)
-        text_put(out, name[label]);
+        text_put(out, label_info[label].name);
     else if (label < e->first_string)
         text_fmt(out, ".Lb%u", label - LABEL_BLOCKS);
     else
         text_fmt(out, ".Lstr%u", label - e->first_string);
+}
+
+const char *emit_label_meaning(uint32_t label) {
+    return label < LABEL_BLOCKS ? label_info[label].meaning : NULL;
 }

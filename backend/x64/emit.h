@@ -67,6 +67,8 @@ void emit_free(struct emitted *e);
 /* Writes a label's name as it appears in dumps and assembly. */
 struct text;
 void emit_label_name(struct text *out, const struct emitted *e, uint32_t label);
+/* What a fixed part does, in a few words; NULL for labels of blocks and strings. */
+const char *emit_label_meaning(uint32_t label);
 
 /* ---- shared by emit.c and stubs.c ---- */
 
