@@ -145,9 +145,8 @@ struct printer {
 
 /* Fills the line that began at `start` up to the column of comments. */
 static void pad(struct text *out, size_t start) {
-    static const char spaces[COMMENT_COLUMN + 1] = "                                                ";
     size_t len = out->len - start;
-    text_add(out, spaces, len < COMMENT_COLUMN ? COMMENT_COLUMN - len : 1);
+    text_fmt(out, "%*s", len < COMMENT_COLUMN ? (int)(COMMENT_COLUMN - len) : 1, "");
 }
 
 static void print_code_label(struct printer *p, uint32_t label) {

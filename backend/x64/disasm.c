@@ -4,10 +4,10 @@
  *   .Lb3:                                          ; loop depth 1
  *   0030  80 43 01 0b         add  byte ptr [rbx+1], 11       ; 1:8 +++++++  store %1 + 1, %9
  *
- * Everything left of the `;` comes from the bytes alone, by Zydis' decoder; only names of labels are
- * put in place of their addresses.  What is right of it comes from the stream: the position in the
- * source and the IR instruction (or the allocator), each shown when it changes.  Code in loops is
- * indented by their depth.
+ * Everything left of the `;` comes from the bytes alone, by Zydis' decoder; only names of labels
+ * are put in place of their addresses.  What is right of it comes from the stream: the position in
+ * the source and the IR instruction (or the allocator), each shown when it changes.  Code in loops
+ * is indented by their depth.
  */
 #include "backend/x64/disasm.h"
 

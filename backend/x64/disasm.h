@@ -1,4 +1,5 @@
-/* disasm.h: --dump-asm: the bytes of a unit, decoded by Zydis, beside what they come from.  disasm.c. */
+/* disasm.h: --dump-asm: the bytes of a unit, decoded by Zydis, beside what they come from.
+ * disasm.c. */
 #ifndef BFOPT_BACKEND_X64_DISASM_H
 #define BFOPT_BACKEND_X64_DISASM_H
 

@@ -1,6 +1,6 @@
 /* emit.h: allocated machine code as one stream of x86-64 instructions, labels and data.
  *
- * The stream is the whole unit: prologue, blocks, epilogue, the stubs for input and output, strings.
+ * The stream is the whole unit: prologue, blocks, epilogue, stubs for input and output, strings.
  * The assembly printer renders it (asm.h), the JIT encodes it (bytes.h): what -S shows is what
  * --jit runs.
  *
