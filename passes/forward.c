@@ -626,6 +626,10 @@ static void forward_merge(struct forward *w, struct merge *m) {
     forward_kill_span(w, &between);
     for (unsigned i = 0; i < m->nboth; i++) {
         const struct ending *x = &m->both[i];
+        bool not_zero;
+        value held = forward_lookup(w, x->id, &not_zero);
+        if (held.i)
+            continue; /* what is known already says more */
         forward_set(w, x->id, x->zero == IS_NOT_ZERO ? NOT_ZERO : HOLDS_VALUE, x->v);
     }
 }
