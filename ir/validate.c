@@ -62,7 +62,8 @@ static bool same_tapes(const struct eval *a, const struct eval *b, struct text *
     return true;
 }
 
-static bool same_done(const struct eval *a, const struct eval *b, struct text *why) {
+static bool same_done(bool ignores_tape, const struct eval *a, const struct eval *b,
+                      struct text *why) {
     if (b->end != EVAL_DONE)
         return differ(why, "ends differently", a, b);
     if (a->output.len != b->output.len || !is_prefix(&a->output, &b->output))
@@ -76,7 +77,7 @@ static bool same_done(const struct eval *a, const struct eval *b, struct text *w
         text_fmt(why, "reads %zu bytes before, %zu after\n", a->nread, b->nread);
         return false;
     }
-    return same_tapes(a, b, why);
+    return ignores_tape || same_tapes(a, b, why);
 }
 
 static bool same_off_tape(bool strict, const struct eval *a, const struct eval *b,
@@ -91,14 +92,15 @@ static bool same_off_tape(bool strict, const struct eval *a, const struct eval *
     return true;
 }
 
-static bool same_ends(bool strict, const struct eval *a, const struct eval *b, struct text *why) {
-    if (a->end == EVAL_WRONG || b->end == EVAL_WRONG)
+static bool same_ends(const struct func *f, const struct ir_trial *t, const struct eval *a,
+                      const struct eval *b, struct text *why) {
+    if (a->end != EVAL_WRONG && b->end == EVAL_WRONG)
         return differ(why, "contradicts itself", a, b);
     switch (a->end) {
     case EVAL_DONE:
-        return same_done(a, b, why);
+        return same_done(t->ignores_tape, a, b, why);
     case EVAL_OFF_TAPE:
-        return same_off_tape(strict, a, b, why);
+        return same_off_tape(f->strict, a, b, why);
     case EVAL_NO_FUEL:
         if (!is_prefix(&a->output, &b->output) &&
             !(b->end == EVAL_NO_FUEL && is_prefix(&b->output, &a->output)))
@@ -133,7 +135,7 @@ bool ir_same_in_trial(const struct func *before, const struct func *after, const
     struct ir_trial longer = *t;
     longer.fuel = t->fuel * 2 + 1000;
     ir_trial_run(after, &longer, &b);
-    bool same = same_ends(before->strict, &a, &b, why);
+    bool same = same_ends(before, t, &a, &b, why);
     if (!same)
         put_trial(why, before, t);
     xfree(a.cell);
@@ -208,7 +210,7 @@ bool ir_same_meaning(const struct func *before, const struct func *after, unsign
                      struct text *why) {
     uint64_t cell[TRIAL_INIT] = {0}, state = seed;
     uint8_t input[TRIAL_INPUT];
-    struct ir_trial t = {.cell = cell, .fuel = TRIAL_FUEL};
+    struct ir_trial t = {.cell = cell, .fuel = TRIAL_FUEL, .ignores_tape = before->program};
     t.ncell = before->tape_cells ? before->tape_cells : TRIAL_CELLS;
     for (unsigned i = 0; i < n; i++) {
         random_input(&t, input, i, &state);

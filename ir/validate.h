@@ -1,7 +1,9 @@
 /* validate.h: do two versions of a function mean the same?  Runs both and compares.  validate.c.
  *
- * What may differ, unless the function is strict (see docs/ir.md): behind the point where the first
- * version goes off the tape everything may, except that its output must have appeared.
+ * What may differ: behind the point where the first version goes off the tape everything may,
+ * except that its output must have appeared (strict functions: nothing may).  The tape a program
+ * leaves behind, since nobody sees it; that of a unit is handed on.  Runs in which the first
+ * version contradicts itself (a trap that is none) say nothing.
  */
 #ifndef BFOPT_IR_VALIDATE_H
 #define BFOPT_IR_VALIDATE_H
@@ -17,7 +19,8 @@ struct ir_trial {
     const uint8_t *input;
     size_t ninput;
     enum eof_mode eof;
-    uint64_t fuel; /* of the first version; the second gets more */
+    uint64_t fuel;     /* of the first version; the second gets more */
+    bool ignores_tape; /* the final tapes may differ */
 };
 
 /* Runs f as t says; the tape is e->cell (t->ncell cells), which the caller frees with xfree, as he
