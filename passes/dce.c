@@ -13,6 +13,8 @@
 #include "passes/tidy.h"
 #include "runtime/alloc.h"
 
+#define DCE_ROUNDS 4
+
 struct dce {
     struct func *f;
     value *stack; /* needed, operands not yet looked at */
@@ -77,8 +79,15 @@ static bool dce_sweep(struct func *f, struct pass_env *env) {
 bool pass_dce(struct func *f, struct pass_env *env) {
     struct dce d = {.f = f};
     bool changed = ir_drop_unreachable(f);
-    dce_mark(&d);
+    /* Blocks emptied of dead values may make a br superfluous, and thereby its condition dead. */
+    for (unsigned round = 0; round < DCE_ROUNDS; round++) {
+        dce_mark(&d);
+        changed |= dce_sweep(f, env);
+        unsigned tidied = tidy_blocks(f, env);
+        changed |= tidied != 0;
+        if (!(tidied & TIDY_BRANCH))
+            break;
+    }
     xfree(d.stack);
-    changed |= dce_sweep(f, env);
-    return tidy_blocks(f, env) || changed;
+    return changed;
 }

@@ -357,7 +357,7 @@ static bool fold_condition(struct fold *fo, value v) {
     struct func *f = fo->f;
     value c = ir_at(f, v)->a;
     struct fold_match m;
-    if (!fold_find(fo, c, fo->truth, fold_rule_count, &m) || !fold_may(fo, "conditions"))
+    if (!fold_find(fo, c, fo->truth, fold_rule_count, &m) || !fold_may(fo, m.rule->name))
         return false;
     const int8_t *code = m.rule->with;
     value with = fold_build(fo, &code, v, &m);
@@ -375,7 +375,7 @@ static bool fold_arith_step(struct fold *fo, value v) {
     if (fold_constants(fo, v))
         return false;
     struct fold_match m;
-    if (fold_find(fo, v, fo->first[op], fo->first[op + 1], &m) && fold_may(fo, "rules"))
+    if (fold_find(fo, v, fo->first[op], fo->first[op + 1], &m) && fold_may(fo, m.rule->name))
         return fold_apply(fo, v, &m);
     return op == OP_SELECT && fold_condition(fo, v);
 }
@@ -565,5 +565,5 @@ bool pass_fold(struct func *f, struct pass_env *env) {
     do
         fold_sweep(&fo);
     while ((fo.again || fo.cut) && ++sweeps < FOLD_SWEEPS);
-    return tidy_blocks(f, env) || fo.changed;
+    return tidy_blocks(f, env) != 0 || fo.changed;
 }

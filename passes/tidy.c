@@ -13,14 +13,15 @@
 struct tidy {
     struct func *f;
     struct pass_env *env;
-    bool changed, dropped;
+    unsigned did; /* what tidy_blocks returns */
+    bool dropped; /* a block is unreachable now */
 };
 
 static bool tidy_may(struct tidy *t, const char *what) {
     if (!pass_may(t->env))
         return false;
     pass_count(t->env, what, 1);
-    t->changed = true;
+    t->did |= TIDY_CHANGED;
     return true;
 }
 
@@ -82,12 +83,13 @@ static void tidy_branch(struct tidy *t, block b) {
             }
         } else if (tidy_phis_agree(f, to) && tidy_may(t, "branches_removed")) {
             ir_cut_edge(f, b, n);
+            t->did |= TIDY_BRANCH;
             t->dropped = true;
         }
     }
 }
 
-bool tidy_blocks(struct func *f, struct pass_env *env) {
+unsigned tidy_blocks(struct func *f, struct pass_env *env) {
     struct tidy t = {.f = f, .env = env};
     for (unsigned round = 0; round < TIDY_ROUNDS; round++) {
         t.dropped = false;
@@ -99,5 +101,5 @@ bool tidy_blocks(struct func *f, struct pass_env *env) {
             break;
         ir_drop_unreachable(f);
     }
-    return t.changed;
+    return t.did;
 }

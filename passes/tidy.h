@@ -4,7 +4,11 @@
 
 #include "passes/pass.h"
 
-/* True if it changed anything. */
-bool tidy_blocks(struct func *f, struct pass_env *env);
+enum {
+    TIDY_CHANGED = 1,
+    TIDY_BRANCH = 2, /* a br is gone, so its condition may be dead */
+};
+/* What it did: 0, or some of the above. */
+unsigned tidy_blocks(struct func *f, struct pass_env *env);
 
 #endif
