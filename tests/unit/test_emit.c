@@ -1,0 +1,415 @@
+/* test_emit.c: units of machine code: what the stubs promise, branches of every distance, faults at
+ * the edge of the tape, and that the assembly text means the bytes of the JIT. */
+#include <Zydis/Zydis.h>
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/ra.h"
+#include "backend/x64/asm.h"
+#include "backend/x64/isel.h"
+#include "backend/x64/jit.h"
+#include "frontend/parse.h"
+#include "ir/build.h"
+#include "runtime/alloc.h"
+#include "runtime/text.h"
+
+#define CELLS 65536
+
+static struct rt rt;
+
+/* ---- compiling and running ---- */
+
+struct unit {
+    struct func *f;
+    struct mach *m;
+    struct emitted *e;
+};
+
+static struct unit unit_of(struct func *f, unsigned max_regs) {
+    struct unit u = {.f = f};
+    struct isel_options select = {0};
+    struct mach *m = x64_select(f, &select);
+    struct ra_options allocate = {.max_regs = max_regs};
+    struct ra_stats stats = {0};
+    u.m = ra_allocate(m, &allocate, &stats);
+    mach_free(m);
+    u.e = emit(u.m);
+    cr_assert_not_null(u.e);
+    return u;
+}
+
+static struct func *build(const char *code, unsigned bits) {
+    struct program p;
+    struct parse_options parse = {.hash = true};
+    size_t len = strlen(code);
+    struct parse_result r =
+        parse_program(&p, (const uint8_t *)code, 0, (uint32_t)len, &parse);
+    cr_assert_eq(r.error, PARSE_OK);
+    struct build_options o = {.cell_bits = bits, .eof_unchanged = true, .tape_cells = CELLS};
+    struct func *f = ir_build_program(&p, &o);
+    program_free(&p);
+    return f;
+}
+
+static void unit_free(struct unit *u) {
+    emit_free(u->e);
+    mach_free(u->m);
+    ir_free(u->f);
+}
+
+/* Sets up rt with these descriptors and a tape. */
+static void prepare(int in, int out, unsigned bits) {
+    rt_io_init(&rt, in, out, EOF_UNCHANGED);
+    rt.end_src = 0;
+    cr_assert(tape_map(&rt.tape, CELLS, bits / 8, 0, true));
+}
+
+static void run(struct unit *u) {
+    struct jit_unit unit;
+    const char *why;
+    cr_assert(jit_make(&unit, u->e, &why), "%s", why);
+    cr_assert(jit_run(&rt, &unit));
+    jit_free(&unit);
+}
+
+/* Runs code on an input; the output is in rt.out_buf, its length returned. */
+static size_t run_code(const char *code, const char *input, unsigned bits, unsigned max_regs) {
+    struct unit u = unit_of(build(code, bits), max_regs);
+    prepare(-1, STDOUT_FILENO, bits);
+    rt_preload(&rt, (const uint8_t *)input, strlen(input));
+    rt.out_limit = rt.out_buf + RT_OUT_SIZE;
+    run(&u);
+    tape_unmap(&rt.tape);
+    unit_free(&u);
+    return (size_t)(rt.out_pos - rt.out_buf);
+}
+
+static void expect(const char *code, const char *input, const char *output) {
+    for (unsigned bits = 8; bits <= 64; bits *= 2)
+        for (unsigned regs = 3; regs < 20; regs += 6) {
+            size_t n = run_code(code, input, bits, regs);
+            cr_assert(n == strlen(output) && memcmp(rt.out_buf, output, n) == 0,
+                      "%s at %u bits: %.*s", code, bits, (int)n, rt.out_buf);
+            cr_assert_eq(rt.end, RUN_DONE);
+        }
+}
+
+Test(emit, small_programs) {
+    expect("", "", "");
+    expect("+++[>+++++<-]>[>+++++<-]>--------.", "", "C");
+    expect(",.,.,.", "xyz", "xyz");
+    expect(">,[>,]<[.<]", "xyz", "zyx");
+    expect("+[,.>+++[<->-]<]", "ab\3", "ab\3");
+    expect("++[>++[>++[>++[>++[>++<-]<-]<-]<-]<-]>>>>>+.", "", "A");
+}
+
+Test(emit, final_pointer) {
+    run_code(">>>+[>]", "", 32, 0);
+    cr_assert_eq(rt.end_pointer, 4);
+}
+
+/* ---- the stubs ---- */
+
+/* What a C function may destroy, it destroys. */
+#define DESTROY_REGISTERS                                                                          \
+    __asm__ volatile("mov $-1, %%rax; mov %%rax, %%rcx; mov %%rax, %%rdx; mov %%rax, %%rsi;"       \
+                     "mov %%rax, %%rdi; mov %%rax, %%r8; mov %%rax, %%r9; mov %%rax, %%r10;"       \
+                     "mov %%rax, %%r11" ::                                                         \
+                         : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "cc")
+
+static unsigned calls, fail_at;
+static bool stack_aligned;
+
+static void note_call(void) {
+    /* The frame pointer was pushed right below the return address. */
+    stack_aligned &= ((uintptr_t)__builtin_frame_address(0) & 15) == 0;
+    calls++;
+}
+
+__attribute__((noinline)) static int rude_out(struct rt *r, uint32_t byte) {
+    note_call();
+    *r->out_pos++ = (uint8_t)byte;
+    DESTROY_REGISTERS;
+    return calls == fail_at;
+}
+
+__attribute__((noinline)) static int rude_in(struct rt *r, uint64_t *cell) {
+    (void)r;
+    note_call();
+    *cell = *cell + calls;
+    DESTROY_REGISTERS;
+    return calls == fail_at;
+}
+
+__attribute__((noinline)) static int rude_hash(struct rt *r, uint8_t *pointer, uint32_t src) {
+    (void)r;
+    note_call();
+    *pointer = (uint8_t)src;
+    DESTROY_REGISTERS;
+    return calls == fail_at;
+}
+
+__attribute__((noinline)) static int rude_bytes(struct rt *r, const uint8_t *p, uint64_t n) {
+    note_call();
+    memcpy(r->out_pos, p, (size_t)n);
+    r->out_pos += n;
+    DESTROY_REGISTERS;
+    return calls == fail_at;
+}
+
+static void prepare_rude(unsigned bits) {
+    prepare(-1, STDOUT_FILENO, bits);
+    rt.out_limit = rt.out_buf; /* always the slow path */
+    rt.out_byte = rude_out;
+    rt.out_bytes = rude_bytes;
+    rt.in_cell = rude_in;
+    rt.hash = rude_hash;
+    calls = 0;
+    fail_at = 0;
+    stack_aligned = true;
+}
+
+/* A function that holds n values over calls of every stub, then stores them. */
+static struct func *busy_function(unsigned n) {
+    struct func *f = ir_new(8);
+    block b = ir_block_new(f, NO_BLOCK);
+    value tape = ir_append(f, b, OP_TAPE, NO_VALUE, NO_VALUE, 0, 0), held[32];
+    f->entry = b;
+    for (unsigned i = 0; i < n; i++) {
+        held[i] = ir_append(f, b, OP_LOAD, tape, NO_VALUE, (int64_t)i, i);
+        held[i] = ir_append(f, b, OP_ADD, held[i], ir_const(f, i), 0, i);
+    }
+    ir_append(f, b, OP_OUT, held[0], NO_VALUE, 0, 50);
+    ir_append(f, b, OP_OUTS, NO_VALUE, NO_VALUE, ir_string(f, "a\0b", 3), 51);
+    value in = ir_append(f, b, OP_IN, held[1], NO_VALUE, 0, 52);
+    ir_append(f, b, OP_HASH, tape, NO_VALUE, 200, 53);
+    ir_append(f, b, OP_OUT, in, NO_VALUE, 0, 54);
+    for (unsigned i = 0; i < n; i++)
+        ir_append(f, b, OP_STORE, tape, held[i], 100 + (int64_t)i, i);
+    ir_ret(f, b, tape, 60);
+    f->program = true;
+    return f;
+}
+
+Test(emit, stubs_keep_registers_and_align_the_stack) {
+    for (unsigned n = 2; n <= 20; n++)
+        for (unsigned regs = 3; regs <= 15; regs += 4) {
+            struct unit u = unit_of(busy_function(n), regs);
+            prepare_rude(8);
+            for (unsigned i = 0; i < n; i++)
+                rt.tape.base[i] = (uint8_t)(3 * i + 7);
+            run(&u);
+            cr_assert_eq(rt.end, RUN_DONE);
+            cr_assert_eq(calls, 5);
+            cr_assert(stack_aligned);
+            for (unsigned i = 0; i < n; i++)
+                cr_assert_eq(rt.tape.base[100 + i], (uint8_t)(4 * i + 7));
+            cr_assert_eq(rt.tape.base[200], 53, "the position reaches `#`");
+            /* rude_in, the third call, adds 3 to the old cell, which is 11. */
+            cr_assert(memcmp(rt.out_buf, "\7a\0b\16", 5) == 0);
+            tape_unmap(&rt.tape);
+            unit_free(&u);
+        }
+}
+
+Test(emit, every_call_can_end_the_run) {
+    for (unsigned at = 1; at <= 5; at++) {
+        struct unit u = unit_of(busy_function(14), 0);
+        prepare_rude(8);
+        fail_at = at;
+        run(&u);
+        cr_assert_eq(calls, at);
+        cr_assert_eq(rt.tape.base[100], 0);
+        tape_unmap(&rt.tape);
+        unit_free(&u);
+    }
+}
+
+/* ---- memory of code ---- */
+
+static bool saw_code, saw_writable_code;
+
+static int read_maps(struct rt *r, uint8_t *pointer, uint32_t src) {
+    (void)r, (void)pointer, (void)src;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512];
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        saw_writable_code |= strstr(line, " rwx") != NULL;
+        saw_code |= strstr(line, " r-xp 00000000 00:00 0") != NULL;
+    }
+    if (maps != NULL)
+        fclose(maps);
+    return 0;
+}
+
+Test(emit, memory_is_never_writable_and_executable) {
+    struct unit u = unit_of(build("+#", 8), 0);
+    prepare(-1, STDOUT_FILENO, 8);
+    rt.hash = read_maps;
+    run(&u);
+    cr_assert(saw_code);
+    cr_assert_not(saw_writable_code);
+    tape_unmap(&rt.tape);
+    unit_free(&u);
+}
+
+/* ---- the edge of the tape ---- */
+
+static void expect_fault(const char *code, unsigned bits, uint32_t src, int64_t cell) {
+    run_code(code, "", bits, 0);
+    cr_assert_eq(rt.end, RUN_OFF_TAPE, "%s at %u bits", code, bits);
+    cr_assert_eq(rt.end_cell, cell, "%s at %u bits: cell %lld", code, bits,
+                 (long long)rt.end_cell);
+    cr_assert_eq(rt.end_src, src, "%s at %u bits: offset %u", code, bits, rt.end_src);
+}
+
+Test(emit, faults_end_the_run_where_they_happen) {
+    for (unsigned bits = 8; bits <= 64; bits *= 2) {
+        expect_fault("+.<+", bits, 3, -1);
+        expect_fault("<<<<[-]", bits, 4, -4);
+        expect_fault("+[>+]", bits, 3, CELLS);
+        expect_fault("+[<+]", bits, 3, -1);
+        expect_fault("<,", bits, 1, -1);
+        expect_fault("<.", bits, 1, -1);
+    }
+}
+
+Test(emit, output_before_a_fault_is_kept) {
+    cr_assert_eq(run_code("+.++.<<-", "", 8, 0), 2);
+    cr_assert_eq(rt.end, RUN_OFF_TAPE);
+    cr_assert(memcmp(rt.out_buf, "\1\3", 2) == 0);
+}
+
+/* ---- branches ---- */
+
+/* Loops and guards over bodies of every size around the reach of a short branch.  What jit_make
+ * made is decoded and compared, label by label, in builds with assertions. */
+Test(emit, branches_of_every_distance) {
+    for (unsigned size = 1; size < 80; size++) {
+        struct text t = {0};
+        text_put(&t, "+++[>");
+        for (unsigned i = 0; i < size; i++)
+            text_put(&t, ">+");
+        text_put(&t, "[<]<-]>>[.>]");
+        size_t n = run_code(t.p, "", 8, 3 + size % 12);
+        cr_assert_eq(rt.end, RUN_DONE, "%s", t.p);
+        cr_assert_eq(n, size);
+        for (unsigned i = 0; i < size; i++)
+            cr_assert_eq(rt.out_buf[i], 3);
+        text_free(&t);
+    }
+}
+
+/* ---- the assembly text ---- */
+
+/* An instruction of a decoded unit; branch targets are numbers of instructions. */
+struct piece {
+    uint32_t at, target;
+    ZydisDecodedInstruction in;
+    ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+/* Decodes code without its padding; *n instructions. */
+static struct piece *decode_all(const uint8_t *code, size_t size, uint32_t *n) {
+    ZydisDecoder decoder;
+    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    struct piece *p = xcalloc(size + 1, sizeof *p);
+    *n = 0;
+    for (size_t at = 0; at < size;) {
+        struct piece *i = &p[*n];
+        cr_assert(ZYAN_SUCCESS(
+            ZydisDecoderDecodeFull(&decoder, code + at, size - at, &i->in, i->operand)));
+        i->at = (uint32_t)at;
+        at += i->in.length;
+        /* xchg ax, ax is the assembler's nop of two bytes. */
+        *n += i->in.mnemonic != ZYDIS_MNEMONIC_NOP &&
+              !(i->in.mnemonic == ZYDIS_MNEMONIC_XCHG && i->in.length == 2 &&
+                i->operand[0].size == 16);
+    }
+    p[*n].at = (uint32_t)size;
+    for (uint32_t k = 0; k < *n; k++) {
+        ZyanU64 to;
+        if (!p[k].operand[0].imm.is_relative ||
+            p[k].operand[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
+            continue;
+        ZydisCalcAbsoluteAddress(&p[k].in, &p[k].operand[0], p[k].at, &to);
+        /* A target in padding means the first instruction behind it. */
+        while (p[p[k].target].at < to)
+            p[k].target++;
+    }
+    return p;
+}
+
+static void expect_same(const struct piece *a, const struct piece *b, const char *code) {
+    cr_assert_eq(a->in.mnemonic, b->in.mnemonic, "%s: mnemonic at %u", code, a->at);
+    cr_assert_eq(a->target, b->target, "%s: target of the branch at %u", code, a->at);
+    for (unsigned n = 0; n < a->in.operand_count_visible; n++) {
+        const ZydisDecodedOperand *x = &a->operand[n], *y = &b->operand[n];
+        cr_assert_eq(x->type, y->type);
+        if (x->type == ZYDIS_OPERAND_TYPE_REGISTER)
+            cr_assert_eq(x->reg.value, y->reg.value);
+        if (x->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && !x->imm.is_relative)
+            cr_assert_eq(x->imm.value.s, y->imm.value.s);
+        if (x->type == ZYDIS_OPERAND_TYPE_MEMORY && x->mem.base != ZYDIS_REGISTER_RIP)
+            cr_assert(x->size == y->size && x->mem.base == y->mem.base &&
+                      x->mem.index == y->mem.index && x->mem.scale == y->mem.scale &&
+                      x->mem.disp.value == y->mem.disp.value);
+    }
+}
+
+/* The bytes GNU as makes of the unit's code. */
+static uint8_t *assemble(const struct unit *u, size_t *size) {
+    char source[] = "/tmp/bfopt-test-XXXXXX", command[256];
+    struct source_view view = {.name = "test"};
+    struct asm_options o = {.code_only = true, .source = &view};
+    struct text t = {0};
+    asm_print(&t, u->e, &o);
+    int fd = mkstemp(source);
+    cr_assert(fd >= 0 && write(fd, t.p, t.len) == (ssize_t)t.len);
+    close(fd);
+    text_free(&t);
+    snprintf(command, sizeof command, "as %s -o %s.o && objcopy -O binary -j .text %s.o %s.bin",
+             source, source, source, source);
+    cr_assert_eq(system(command), 0);
+    snprintf(command, sizeof command, "%s.bin", source);
+    FILE *in = fopen(command, "rb");
+    uint8_t *code = xalloc(1 << 20, 1);
+    *size = fread(code, 1, 1 << 20, in);
+    fclose(in);
+    snprintf(command, sizeof command, "rm -f %s %s.o %s.bin", source, source, source);
+    cr_assert_eq(system(command), 0);
+    return code;
+}
+
+static void expect_same_code(struct func *f, const char *what, unsigned regs) {
+    struct unit u = unit_of(f, regs);
+    size_t size;
+    uint32_t n, m;
+    uint8_t *text = assemble(&u, &size);
+    struct jit_unit unit;
+    const char *why;
+    cr_assert(jit_make(&unit, u.e, &why));
+    struct piece *a = decode_all(unit.memory.base, unit.fault.size, &n);
+    struct piece *b = decode_all(text, size, &m);
+    cr_assert_eq(n, m, "%s: %u instructions, in assembly %u", what, n, m);
+    for (uint32_t k = 0; k < n; k++)
+        expect_same(&a[k], &b[k], what);
+    xfree(a);
+    xfree(b);
+    xfree(text);
+    jit_free(&unit);
+    unit_free(&u);
+}
+
+Test(emit, the_assembly_text_means_the_same_code) {
+    static const char *const code[] = {
+        "", "+++[>+++++<-]>.", ",[.,]", "+[>>,.#[-]<[->+>+<<]>]", "<[>]+[<]-[--]",
+        "++[>++[>++[>++[>++[>++<-]<-]<-]<-]<-]>>>>>+.[[[[[]]]]]"};
+    for (size_t i = 0; i < sizeof code / sizeof *code; i++)
+        for (unsigned bits = 8; bits <= 64; bits *= 2)
+            expect_same_code(build(code[i], bits), code[i], i % 2 ? 3 : 0);
+    expect_same_code(busy_function(20), "busy function", 4);
+}
