@@ -27,6 +27,12 @@ struct span {
 };
 static const struct span nothing = {0, -1};
 
+struct root {
+    value v;
+    struct span now;
+    struct span edge[2]; /* of a phi: what is known at the end of each predecessor */
+};
+
 /* One change of a span, to be taken back when the walk leaves the block that made it. */
 struct change {
     uint32_t root;
@@ -37,10 +43,10 @@ struct marks {
     const struct func *f;
     struct ir_fault *at;
     struct text *message;
-    uint32_t *root;       /* by value: the root of a pointer */
-    int64_t *off;         /* by value: its distance from the root */
-    struct span *now;     /* by root */
-    struct span *edge[2]; /* by phi: what the first walk found at the end of each predecessor */
+    uint32_t *root_of; /* by value: the root of a pointer, 0: not met yet */
+    int64_t *off;      /* by value: its distance from the root */
+    struct root *root; /* counted from 1 */
+    uint32_t nroot, root_cap;
     struct change *change;
     uint32_t nchange, change_cap;
     uint32_t *mark_at; /* by depth in the dominator tree: nchange when the block was entered */
@@ -55,8 +61,8 @@ static bool is_empty(struct span s) {
 
 static void set_span(struct marks *m, uint32_t root, struct span s) {
     m->change = xgrow(m->change, &m->change_cap, (uint64_t)m->nchange + 1, sizeof *m->change);
-    m->change[m->nchange++] = (struct change){root, m->now[root]};
-    m->now[root] = s;
+    m->change[m->nchange++] = (struct change){root, m->root[root].now};
+    m->root[root].now = s;
 }
 
 /* The span as seen from `by` cells to the right. */
@@ -82,18 +88,27 @@ static struct span extended(struct span s, int64_t to) {
 
 /* What is on the tape around pointer p. */
 static struct span around(const struct marks *m, value p) {
-    return shifted(m->now[m->root[p.i]], m->off[p.i]);
+    return shifted(m->root[m->root_of[p.i]].now, m->off[p.i]);
 }
 
 /* ---- instructions ---- */
 
+static uint32_t root_number(struct marks *m, value v) {
+    if (m->root_of[v.i] != 0)
+        return m->root_of[v.i];
+    m->root = xgrow(m->root, &m->root_cap, (uint64_t)m->nroot + 1, sizeof *m->root);
+    m->root[m->nroot] = (struct root){v, nothing, {nothing, nothing}};
+    return m->root_of[v.i] = m->nroot++;
+}
+
 static void see_pointer(struct marks *m, value v, const struct insn *in) {
-    m->root[v.i] = v.i;
-    m->off[v.i] = 0;
-    if (in->op == OP_MOVE && !__builtin_add_overflow(m->off[in->a.i], in->imm, &m->off[v.i]))
-        m->root[v.i] = m->root[in->a.i];
-    else
-        m->off[v.i] = 0;
+    int64_t off;
+    if (in->op == OP_MOVE && !__builtin_add_overflow(m->off[in->a.i], in->imm, &off)) {
+        m->root_of[v.i] = m->root_of[in->a.i];
+        m->off[v.i] = off;
+    } else {
+        root_number(m, v);
+    }
 }
 
 static bool wrong_mark(struct marks *m, value v, const char *why) {
@@ -107,7 +122,7 @@ static bool judge(struct marks *m, value v, const struct insn *in, uint32_t root
         return true;
     if (in->op == OP_SCAN || in->op == OP_HASH)
         return wrong_mark(m, v, "a no_trap mark on an operation whose reach is not known");
-    bool start = m->f->program && m->f->insn[root].op == OP_TAPE;
+    bool start = m->f->program && ir_is(m->f, m->root[root].v, OP_TAPE);
     if (in->trap == NO_TRAP_RANGE && !start)
         return wrong_mark(m, v, "no_trap(range) is not at a constant distance from cell 0");
     if (!inside)
@@ -120,11 +135,11 @@ static bool judge(struct marks *m, value v, const struct insn *in, uint32_t root
 
 /* An access to a + imm. */
 static bool see_access(struct marks *m, value v, const struct insn *in) {
-    uint32_t root = m->root[in->a.i];
+    uint32_t root = m->root_of[in->a.i];
     int64_t off;
     if (__builtin_add_overflow(m->off[in->a.i], in->imm, &off))
         return judge(m, v, in, root, false);
-    struct span s = m->now[root];
+    struct span s = m->root[root].now;
     bool inside = !is_empty(s) && s.lo <= off && off <= s.hi;
     if (!inside)
         set_span(m, root, extended(s, off));
@@ -138,14 +153,15 @@ static void see_scan_end(struct marks *m, value v, const struct insn *in) {
         s.hi = in->imm;
     else
         s.lo = in->imm;
-    set_span(m, v.i, s);
+    set_span(m, m->root_of[v.i], s);
 }
 
 static void see_phi(struct marks *m, value v) {
     if (ir_at(m->f, v)->kind != KIND_PTR)
         return;
     bool two = ir_block(m->f, ir_home(m->f, v))->npred == 2;
-    set_span(m, v.i, two ? common(m->edge[0][v.i], m->edge[1][v.i]) : m->edge[0][v.i]);
+    const struct root *r = &m->root[m->root_of[v.i]];
+    set_span(m, m->root_of[v.i], two ? common(r->edge[0], r->edge[1]) : r->edge[0]);
 }
 
 static bool see(struct marks *m, value v) {
@@ -156,9 +172,9 @@ static bool see(struct marks *m, value v) {
         see_phi(m, v);
     } else if (in->op == OP_TAPE && m->f->program) {
         uint64_t cells = m->f->tape_cells ? m->f->tape_cells : 1;
-        set_span(m, v.i, (struct span){0, (int64_t)(cells - 1)});
+        set_span(m, m->root_of[v.i], (struct span){0, (int64_t)(cells - 1)});
     } else if (in->op == OP_HASH) {
-        return judge(m, v, in, m->root[in->a.i], false);
+        return judge(m, v, in, m->root_of[in->a.i], false);
     } else if (op_info[in->op].effects & EFF_TRAP) {
         if (!see_access(m, v, in))
             return false;
@@ -176,8 +192,11 @@ static void tell_phis(struct marks *m, block b) {
         for (value v = ir_block(m->f, d->succ[n])->first; ir_is(m->f, v, OP_PHI);
              v = ir_next(m->f, v)) {
             const struct insn *in = ir_at(m->f, v);
-            if (in->kind == KIND_PTR)
-                m->edge[slot][v.i] = around(m, slot == 0 ? in->a : in->b);
+            if (in->kind == KIND_PTR) {
+                struct span s = around(m, slot == 0 ? in->a : in->b);
+                uint32_t r = root_number(m, v); /* may move m->root */
+                m->root[r].edge[slot] = s;
+            }
         }
     }
 }
@@ -187,7 +206,7 @@ static void tell_phis(struct marks *m, block b) {
 static void take_back(struct marks *m, uint32_t to) {
     while (m->nchange > to) {
         m->nchange--;
-        m->now[m->change[m->nchange].root] = m->change[m->nchange].was;
+        m->root[m->change[m->nchange].root].now = m->change[m->nchange].was;
     }
 }
 
@@ -219,13 +238,6 @@ static bool any_mark(const struct func *f) {
     return false;
 }
 
-static struct span *no_spans(uint32_t n) {
-    struct span *s = xalloc(n, sizeof *s);
-    for (uint32_t i = 0; i < n; i++)
-        s[i] = nothing;
-    return s;
-}
-
 static bool walk_twice(struct marks *m) {
     struct rpo r = cfg_rpo(m->f);
     struct dom d = cfg_dom(m->f, &r);
@@ -246,18 +258,13 @@ static bool walk_twice(struct marks *m) {
 bool ir_check_marks(const struct func *f, struct ir_fault *at, struct text *message) {
     if (!any_mark(f))
         return true;
-    struct marks m = {.f = f, .at = at, .message = message};
-    m.root = xcalloc(f->ninsn, sizeof *m.root);
+    struct marks m = {.f = f, .at = at, .message = message, .nroot = 1};
+    m.root_of = xcalloc(f->ninsn, sizeof *m.root_of);
     m.off = xcalloc(f->ninsn, sizeof *m.off);
-    m.now = no_spans(f->ninsn);
-    m.edge[0] = no_spans(f->ninsn);
-    m.edge[1] = no_spans(f->ninsn);
     bool ok = walk_twice(&m);
-    xfree(m.root);
+    xfree(m.root_of);
     xfree(m.off);
-    xfree(m.now);
-    xfree(m.edge[0]);
-    xfree(m.edge[1]);
+    xfree(m.root);
     xfree(m.change);
     return ok;
 }
