@@ -21,15 +21,17 @@ static const char *const level_1[] = {
     "fold", "offset-merge", "dce", "forward", "fold", "dse", "dce",
     /* Idioms, innermost loops first; what surrounds them becomes straight code. */
     "scan-loop", "clear-loop", "mul-loop", "fold", "offset-merge", "forward", "fold", "dse", "dce",
-    /* Always last: it looks at the accesses that are left. */
-    "inbounds", NULL};
+    /* Always last: they look at the accesses that are left. */
+    "inbounds", "rebase", NULL};
 
 static const char *const level_2[] = {
     "fold", "offset-merge", "dce", "forward", "fold", "dse", "dce",
     "scan-loop", "clear-loop", "mul-loop", "fold", "offset-merge", "forward", "fold", "dse", "dce",
     /* Loops around idioms may be idioms now. */
     "clear-loop", "mul-loop", "fold", "offset-merge", "forward", "fold", "dse", "dce",
-    "inbounds", NULL};
+    /* What is left of balanced loops works on values. */
+    "promote", "fold", "gvn", "dce", "forward", "dse", "fold", "dce",
+    "inbounds", "rebase", NULL};
 
 static const char *const *const pipeline_levels[] = {level_0, level_1, level_2, level_2};
 #define MAX_LEVEL 3
@@ -233,7 +235,7 @@ static void run_timed(struct driver *d, const struct pass_info *p) {
 static bool run_pass(struct driver *d, const struct pass_info *p) {
     show(d, d->o->print_before, "before", p->name);
     bool marks = strcmp(p->name, "inbounds") == 0;
-    if (!marks)
+    if (!marks && strcmp(p->name, "rebase") != 0) /* rebase removes no access and moves none */
         clear_marks(d);
     struct func *before = d->o->validate_each ? ir_clone(d->f) : NULL;
     d->env.pass = p->name;

@@ -22,7 +22,7 @@ struct decoder {
 };
 
 static enum vm_op inverted(enum vm_op op) {
-    static_assert((VM_BRNZ ^ 1) == VM_BRZ || VM_BRZ == VM_BRNZ + 1, "branches come in pairs");
+    static_assert(VM_BRZ == VM_BRNZ + 1, "branches come in pairs");
     static_assert(VM_BRZ_M == VM_BRNZ_M + 1 && VM_BRNE == VM_BREQ + 1, "branches come in pairs");
     static_assert(VM_BRNE_I == VM_BREQ_I + 1 && VM_BRGE == VM_BRLT + 1, "branches come in pairs");
     static_assert(VM_BRGE_I == VM_BRLT_I + 1, "branches come in pairs");
@@ -59,28 +59,50 @@ static struct vm_word decode_insn(const struct minsn *in) {
     return w;
 }
 
+/* The word before the one to come, without its variant, or VM_OP_COUNT at a block's start. */
+static enum vm_op last_op(const struct decoder *d, uint32_t first) {
+    return d->nword == first ? VM_OP_COUNT : (enum vm_op)(d->word[d->nword - 1].op % VM_OP_COUNT);
+}
+
+/* Turns the last word into the fused instruction op, keeping its variant. */
+static struct vm_word *fuse_last(struct decoder *d, enum vm_op op) {
+    struct vm_word *w = &d->word[d->nword - 1];
+    w->op = op + (w->op >= VM_OP_COUNT ? VM_OP_COUNT : 0u);
+    return w;
+}
+
 /* Makes one of a branch and the instruction before it, where that is a known pair. */
-static bool fuse(struct decoder *d, const struct minsn *in, uint32_t target, uint32_t first) {
-    if (d->nword == first)
+static bool fuse_branch(struct decoder *d, const struct minsn *in, uint32_t target,
+                        uint32_t first) {
+    bool cell = in->op == VM_BRNZ_M || in->op == VM_BRZ_M;
+    bool nz = in->op == VM_BRNZ_M || in->op == VM_BRNZ;
+    enum vm_op last = last_op(d, first);
+    if (last == VM_OP_COUNT || (!cell && in->op != VM_BRNZ && in->op != VM_BRZ))
         return false;
     struct vm_word *w = &d->word[d->nword - 1];
-    bool nz = in->op == VM_BRNZ_M, z = in->op == VM_BRZ_M;
-    uint64_t checked = w->op >= VM_OP_COUNT ? VM_OP_COUNT : 0;
-    if (!nz && !z)
-        return false;
-    if (w->op - checked == VM_ADD_MI && w->r1 == frame(in->r[1]) && w->disp == in->disp) {
-        w->op = checked + (nz ? VM_ADD_BRNZ : VM_ADD_BRZ);
-        w->r2 = target;
-        return true;
-    }
-    if (w->op == VM_LEA && w->r0 == frame(in->r[1])) {
+    if (cell && last == VM_ADD_MI && w->r1 == frame(in->r[1]) && w->disp == in->disp) {
+        fuse_last(d, nz ? VM_ADD_BRNZ : VM_ADD_BRZ);
+    } else if (!cell && last == VM_LOAD && w->r0 == frame(in->r[1])) {
+        fuse_last(d, nz ? VM_LOAD_BRNZ : VM_LOAD_BRZ);
+    } else if (cell && last == VM_LEA && w->r0 == frame(in->r[1])) {
         w->op = (in->trap ? VM_OP_COUNT : 0u) + (nz ? VM_LEA_BRNZ : VM_LEA_BRZ);
         w->disp = in->disp;
-        w->r2 = target;
         d->src[d->nword - 1] = in->src;
-        return true;
+    } else {
+        return false;
     }
-    return false;
+    w->r2 = target;
+    return true;
+}
+
+/* [p] += x and clearing another cell, the end of most loops that move a value. */
+static bool fuse_clear(struct decoder *d, const struct minsn *in, uint32_t first) {
+    if (in->op != VM_STORE_I || in->trap || in->imm != 0 || last_op(d, first) != VM_ADD_M)
+        return false;
+    struct vm_word *w = fuse_last(d, VM_ADD_CLEAR);
+    w->r0 = frame(in->r[1]);
+    w->imm = in->disp;
+    return true;
 }
 
 /* Where a jump to block b ends up, past blocks that only jump on. */
@@ -112,7 +134,7 @@ static void decode_branch(struct decoder *d, uint32_t b, const struct minsn *in,
         branch.op = (uint16_t)inverted(in->op);
         yes = no;
     }
-    if (!fuse(d, &branch, yes, first)) {
+    if (!fuse_branch(d, &branch, yes, first)) {
         struct vm_word w = decode_insn(&branch);
         /* Compare-and-branch needs r1 and r2; the target is the first register's place. */
         w.r0 = yes;
@@ -139,7 +161,8 @@ static void decode_block(struct decoder *d, uint32_t b) {
                 push(d, (struct vm_word){.op = VM_JUMP, .r0 = to}, in->src);
             return;
         }
-        push(d, decode_insn(in), in->src);
+        if (!fuse_clear(d, in, first))
+            push(d, decode_insn(in), in->src);
     }
 }
 
@@ -147,10 +170,10 @@ static void decode_block(struct decoder *d, uint32_t b) {
 static void link_branches(struct decoder *d) {
     for (uint32_t i = 0; i < d->nword; i++) {
         struct vm_word *w = &d->word[i];
-        uint64_t op = w->op >= VM_OP_COUNT ? w->op - VM_OP_COUNT : w->op;
+        uint64_t op = w->op % VM_OP_COUNT;
         if (op == VM_JUMP || (op >= VM_BRNZ && op <= VM_BRGE_I))
             w->r0 = d->start[w->r0] - i;
-        else if (op >= VM_ADD_BRNZ && op <= VM_LEA_BRZ)
+        else if (op >= VM_ADD_BRNZ && op <= VM_LOAD_BRZ)
             w->r2 = d->start[w->r2] - i;
     }
 }

@@ -27,13 +27,8 @@
 #endif
 #define NEXT NEXT_AT(1)
 #define GOTO(r) NEXT_AT((int32_t)w->r)
-/* A branch: both ways are dispatched at once. */
-#define BRANCH(cond, r)                                                                            \
-    do {                                                                                           \
-        if (cond)                                                                                  \
-            GOTO(r);                                                                               \
-        NEXT;                                                                                      \
-    } while (0)
+/* A branch: one indirect jump either way, which the processor predicts by its history. */
+#define BRANCH(cond, r) NEXT_AT((cond) ? (int32_t)w->r : 1)
 
 #define AT(base) ((uint8_t *)((uintptr_t)(base) + (uintptr_t)(intptr_t)w->disp))
 #define OFF_TAPE(p) ((uint64_t)((uintptr_t)(p) - tape_base) >= tape_bytes)
@@ -194,6 +189,13 @@ dispatch:
     MEM(ADD_BRZ, { BRANCH((C = X(C + (uint64_t)w->imm)) == 0, r2); })
     MEM_AT(LEA_BRNZ, R(0) = R(1) + (uint64_t)w->imm, { BRANCH(C != 0, r2); })
     MEM_AT(LEA_BRZ, R(0) = R(1) + (uint64_t)w->imm, { BRANCH(C == 0, r2); })
+    MEM(LOAD_BRNZ, { BRANCH((R(0) = C) != 0, r2); })
+    MEM(LOAD_BRZ, { BRANCH((R(0) = C) == 0, r2); })
+    MEM(ADD_CLEAR, {
+        C = X(C + R(2));
+        *(CELL *)(uintptr_t)(R(0) + (uint64_t)w->imm) = 0;
+        NEXT;
+    })
 #if !THREADED
     }
 #endif

@@ -1,0 +1,55 @@
+/* differ.h: runs one program under many configurations, in one process, and compares what happens
+ * with the reference interpreter.  differ.c. */
+#ifndef BFOPT_TESTS_FUZZ_DIFFER_H
+#define BFOPT_TESTS_FUZZ_DIFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/rt.h"
+
+struct text;
+
+enum engine { ENGINE_INTERP, ENGINE_SWITCH, ENGINE_JIT, ENGINE_COUNT };
+
+/* One way to run a program. */
+struct config {
+    enum engine engine;
+    unsigned level; /* 0 .. 3 */
+    unsigned cell_bits;
+    enum eof_mode eof;
+    bool strict;
+    unsigned max_regs; /* 0: all */
+};
+
+/* The options of bfopt that mean the same. */
+void config_text(struct text *out, const struct config *c);
+
+/* What the differential run of one program came to. */
+enum verdict {
+    AGREES,
+    SKIPPED,  /* not balanced, or still running after the step limit */
+    DIFFERS,  /* `why` tells */
+};
+
+struct differ_options {
+    uint64_t max_steps; /* of the reference; a program that needs more is skipped */
+    uint64_t cells;     /* of the tape: small, so that going off it is common */
+    bool verify;        /* verify the IR after every pass */
+    bool validate;      /* evaluate the IR before and after every pass */
+    bool check_ra;      /* prove each allocation */
+};
+
+struct differ;
+struct differ *differ_new(const struct differ_options *o);
+void differ_free(struct differ *d);
+
+/* The reference's run that the following differ_run calls are compared with. */
+enum verdict differ_reference(struct differ *d, const char *program, size_t len,
+                              const uint8_t *input, size_t ninput, unsigned cell_bits,
+                              enum eof_mode eof);
+/* The same program under c (whose cell_bits and eof are those of the reference run). */
+enum verdict differ_run(struct differ *d, const struct config *c, struct text *why);
+
+#endif
