@@ -15,13 +15,16 @@
 #include "frontend/diag.h"
 #include "ir/build.h"
 #include "ir/parse.h"
+#include "ir/print.h"
+#include "passes/pipeline.h"
 #include "runtime/bug.h"
 
-/* Builds with assertions prove every allocation. */
+/* Builds with assertions prove every allocation, as long as that stays cheap: the work grows with
+ * blocks times registers. */
 #ifdef NDEBUG
-#define COMPILE_ALWAYS_CHECKS false
+#define COMPILE_CHECK_LIMIT UINT64_C(0)
 #else
-#define COMPILE_ALWAYS_CHECKS true
+#define COMPILE_CHECK_LIMIT (UINT64_C(1) << 24)
 #endif
 
 /* ---- text for standard error ---- */
@@ -48,6 +51,7 @@ static bool compile_listed(const struct text *list, const char *name) {
 #define COMPILE_MAX_TIMES 32
 
 static struct text compile_stats;
+static struct pass_stats *compile_passes;
 static struct {
     const char *what;
     double seconds;
@@ -74,13 +78,20 @@ void compile_time(const struct options *o, const char *what) {
 
 void compile_report(const struct options *o) {
     struct text t = {0};
+    if (o->stats && compile_passes != NULL)
+        pass_stats_print(compile_passes, &t);
     if (o->stats && compile_stats.len != 0)
         text_add(&t, compile_stats.p, compile_stats.len);
+    if (o->time_passes && compile_passes != NULL)
+        pass_stats_print_times(compile_passes, &t);
     for (unsigned i = 0; i < compile_ntimes; i++)
         text_fmt(&t, "%10.3f ms  %s\n", compile_times[i].seconds * 1e3, compile_times[i].what);
     if (t.len != 0)
         compile_write(&t);
     text_free(&compile_stats);
+    if (compile_passes != NULL)
+        pass_stats_free(compile_passes);
+    compile_passes = NULL;
     compile_ntimes = 0;
 }
 
@@ -104,10 +115,89 @@ struct func *compile_read_ir(struct source *s) {
     return f;
 }
 
-bool compile_optimize(struct func *f, const struct options *o) {
-    (void)f;
-    compile_time(o, "optimize");
+/* ---- passes ---- */
+
+static bool compile_unknown_pass(const char *name, size_t len) {
+    diag_error("no pass is named `%.*s` (--list-passes names them)", (int)len, name);
+    return false;
+}
+
+/* Stores in *passes those of the listed names that the pipeline knows; the others are parts that
+ * compile_select shows. */
+static bool compile_names(const struct text *list, struct text *passes) {
+    for (const char *p = list->p; p != NULL && *p != '\0';) {
+        size_t n = strcspn(p, ",");
+        bool part = (n == 4 && memcmp(p, "isel", 4) == 0) || (n == 2 && memcmp(p, "ra", 2) == 0);
+        bool all = n == 3 && memcmp(p, "all", 3) == 0;
+        if (!part && !all && pass_find(p, n) == NULL)
+            return compile_unknown_pass(p, n);
+        if (!part) {
+            text_put(passes, passes->len == 0 ? "" : ",");
+            text_add(passes, p, n);
+        }
+        p += n + (p[n] == ',');
+    }
+    if (compile_listed(passes, "all")) {
+        passes->len = 0;
+        text_put(passes, "all");
+    }
     return true;
+}
+
+static void compile_dump(void *context, struct func *f, const char *when, const char *pass) {
+    (void)context;
+    struct text t = {0};
+    struct ir_print_options options = {.raw_numbers = true};
+    text_fmt(&t, "; %s %s\n", when, pass);
+    ir_print(&t, f, &options);
+    compile_write(&t);
+}
+
+/* Are the names of --passes and --stop-after known? */
+static bool compile_check_names(const struct options *o) {
+    size_t len;
+    const char *bad = o->passes != NULL && *o->passes != '\0'
+                          ? pipeline_unknown_name(o->passes, false, &len)
+                          : NULL;
+    if (bad == NULL && o->stop_after != NULL)
+        bad = pipeline_unknown_name(o->stop_after, false, &len);
+    return bad == NULL || compile_unknown_pass(bad, len);
+}
+
+static void compile_run_passes(struct func *f, const struct options *o, const char *before,
+                               const char *after) {
+    struct text error = {0};
+    if ((o->stats || o->time_passes) && compile_passes == NULL)
+        compile_passes = pass_stats_new();
+    struct pipeline_options options = {.level = (int)o->level,
+                                       .passes = o->passes,
+                                       .print_before = before,
+                                       .print_after = after,
+                                       .stop_after = o->stop_after,
+                                       .limited = o->opt_limit != UINT64_MAX,
+                                       .opt_limit = o->opt_limit,
+                                       .verify_each = o->verify_each,
+                                       .validate_each = o->validate_each,
+                                       .seed = o->ra_seed,
+                                       .dump = compile_dump,
+                                       .stats = compile_passes};
+    if (!pipeline_run(f, &options, &error))
+        bug("%s", error.p); /* All names were known. */
+}
+
+bool compile_optimize(struct func *f, const struct options *o) {
+    struct text before = {0}, after = {0};
+    bool ok = compile_check_names(o) && compile_names(&o->print_before, &before) &&
+              compile_names(&o->print_after, &after);
+    if (ok)
+        compile_run_passes(f, o, before.p, after.p);
+    text_free(&before);
+    text_free(&after);
+    /* IR text may hold blocks that nothing reaches; selection wants none. */
+    if (ok)
+        ir_drop_unreachable(f);
+    compile_time(o, "optimize");
+    return ok;
 }
 
 /* Each move, offset and stride counted once: a pointer passes no instruction twice between two
@@ -183,7 +273,7 @@ struct mach *compile_select(struct func *f, enum compile_target target, bool bou
     compile_time(o, "ra");
     if (o->stats)
         compile_ra_stats(&stats);
-    if (COMPILE_ALWAYS_CHECKS || o->check_ra) {
+    if (o->check_ra || (uint64_t)m->nblock * m->nvreg < COMPILE_CHECK_LIMIT) {
         compile_check_allocation(m, allocated);
         compile_time(o, "check-ra");
     }

@@ -19,12 +19,16 @@
 #include "frontend/ending.h"
 #include "frontend/hash.h"
 #include "frontend/lint.h"
+#include "frontend/list.h"
+#include "frontend/listing.h"
 #include "frontend/options.h"
 #include "frontend/parse.h"
 #include "frontend/reference.h"
 #include "frontend/source.h"
+#include "ir/dot.h"
 #include "ir/print.h"
 #include "ir/verify.h"
+#include "passes/pipeline.h"
 #include "runtime/alloc.h"
 #include "runtime/rt.h"
 #include "runtime/text.h"
@@ -168,6 +172,11 @@ static struct func *main_optimize(struct job *j) {
 
 /* ---- running it ---- */
 
+/* How far, in bytes, the pointer can be carried past an access. */
+static uint64_t main_drift(const struct job *j) {
+    return j->o.ir_input ? compile_drift(j->func) : j->program.total_moves * (j->o.cell_bits / 8);
+}
+
 static void main_flush_output(void) {
     rt_flush(&main_rt);
 }
@@ -186,8 +195,7 @@ static enum exit_status main_set_up_run(struct job *j) {
         rt_preload(&main_rt, j->source.text + j->program_end + 1,
                    j->source.size - j->program_end - 1);
     unsigned bytes = o->cell_bits / 8;
-    uint64_t drift = j->func != NULL ? compile_drift(j->func) : j->program.total_moves * bytes;
-    if (!tape_map(&main_rt.tape, o->tape_cells, bytes, drift, o->guard)) {
+    if (!tape_map(&main_rt.tape, o->tape_cells, bytes, main_drift(j), o->guard)) {
         diag_error("no memory for a tape of %llu cells", (unsigned long long)o->tape_cells);
         return EXIT_USAGE;
     }
@@ -283,11 +291,17 @@ static enum exit_status main_run(struct job *j) {
 /* ---- translating it ---- */
 
 static enum exit_status main_translate(struct job *j) {
+    uint64_t drift = main_drift(j);
     struct func *f = main_optimize(j);
     if (f == NULL)
         return EXIT_USAGE;
     struct text t = {0};
-    ir_print(&t, f, NULL);
+    if (j->o.action == ACT_DUMP_IR)
+        ir_print(&t, f, NULL);
+    else if (j->o.action == ACT_DUMP_DOT)
+        ir_dot(&t, f);
+    else if (!listing_make(&t, f, j->o.ir_input ? NULL : &j->source, drift, &j->o))
+        return EXIT_USAGE;
     enum exit_status status = main_write(&j->o, &t);
     text_free(&t);
     return status;
@@ -311,7 +325,11 @@ static enum exit_status main_text(const struct options *o) {
         manual_bash(&t);
         break;
     case ACT_LIST_PASSES:
+        pipeline_list(&t);
+        break;
     case ACT_LIST_OPS:
+        list_ops(&t);
+        break;
     case ACT_RUN:
     case ACT_ASM:
     case ACT_DUMP_IR:

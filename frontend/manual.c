@@ -177,7 +177,7 @@ static const char bash_head[] =
     "    case $name in\n";
 
 static const char bash_passes[] =
-    "        values=$(bfopt --list-passes 2>/dev/null | awk '{print $1}')\n"
+    "        values=$(bfopt --list-passes 2>/dev/null | awk '/^  /{print $1}')\n"
     "        ;;\n";
 
 static const char bash_tail[] =

@@ -72,6 +72,7 @@ sh_ok() { # NAME STATUS OUT ERR COMMAND
 . "$here/usage.sh"
 . "$here/source.sh"
 . "$here/files.sh"
+. "$here/memory.sh"
 while read -r engine; do
     case $engine in ''|'#'*) continue ;; esac
     . "$here/language.sh"
