@@ -30,24 +30,21 @@ static void cells_cover(struct cells *c) {
 
 /* One step from p towards its root: the memo's answer, or through one move; false at a root. */
 static bool cells_step(struct cells *c, value *p, int64_t *k) {
-    struct insn *in = ir_at(c->f, *p);
-    struct cell known = c->pointer[p->i];
-    if (known.root.i && !same_value(known.root, *p)) {
-        *k = cells_add(*k, known.off);
-        *p = ir_resolve(c->f, known.root);
-        return true;
-    }
+    const struct insn *in = ir_at(c->f, *p);
     if (in->op != OP_MOVE)
         return false;
-    *k = cells_add(*k, in->imm);
-    *p = ir_resolve(c->f, in->a);
+    struct cell known = c->pointer[p->i];
+    *k = cells_add(*k, known.root.i ? known.off : in->imm);
+    *p = ir_resolve(c->f, known.root.i ? known.root : in->a);
     return true;
 }
 
 struct cell cells_address(struct cells *c, value p, int64_t k) {
+    p = ir_resolve(c->f, p);
+    if (!ir_is(c->f, p, OP_MOVE))
+        return (struct cell){p, k};
     if (c->npointer < c->f->ninsn)
         cells_cover(c);
-    p = ir_resolve(c->f, p);
     value root = p;
     int64_t total = 0;
     while (cells_step(c, &root, &total))
@@ -60,6 +57,10 @@ struct cell cells_address(struct cells *c, value p, int64_t k) {
         left = cells_add(left, (int64_t)(0 - (uint64_t)step));
     }
     return (struct cell){root, cells_add(k, total)};
+}
+
+static bool same_cell(struct cell a, struct cell b) {
+    return same_value(a.root, b.root) && a.off == b.off;
 }
 
 static uint32_t cells_hash(struct cell a) {
@@ -84,18 +85,19 @@ static void cells_rehash(struct cells *c) {
 
 uint32_t cells_id(struct cells *c, value p, int64_t k) {
     struct cell a = cells_address(c, p, k);
+    if (c->last && same_cell(a, c->at[c->last]))
+        return c->last;
     uint32_t h = cells_hash(a) & (c->size - 1);
     for (; c->table[h] != 0; h = (h + 1) & (c->size - 1)) {
-        const struct cell *b = &c->at[c->table[h]];
-        if (same_value(a.root, b->root) && a.off == b->off)
-            return c->table[h];
+        if (same_cell(a, c->at[c->table[h]]))
+            return c->last = c->table[h];
     }
     c->at = xgrow(c->at, &c->cap, (uint64_t)c->n + 1, sizeof *c->at);
     c->table[h] = c->n;
     c->at[c->n++] = a;
     if (2 * (uint64_t)c->n > c->size)
         cells_rehash(c);
-    return c->n - 1;
+    return c->last = c->n - 1;
 }
 
 uint32_t cells_of(struct cells *c, value v) {

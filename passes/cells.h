@@ -20,7 +20,8 @@ struct cells {
     uint32_t n, cap;
     uint32_t *table; /* hash table of cell numbers; size a power of two */
     uint32_t size;
-    struct cell *pointer; /* memo: root and distance of each pointer value seen */
+    uint32_t last;        /* the number given last: most cells are used twice in a row */
+    struct cell *pointer; /* memo: root and distance of each move seen */
     uint32_t npointer;
 };
 

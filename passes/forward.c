@@ -113,8 +113,10 @@ struct ending {
     value v;
 };
 #define MAX_ENDINGS  6
-#define ENDING_STEPS 32
+#define ENDING_STEPS 16
 #define MAX_MERGED   24
+
+#define FORWARD_TWICE 200000 /* instructions up to which a function is walked twice */
 
 struct forward {
     struct func *f;
@@ -352,19 +354,30 @@ static void forward_scan(struct forward *w, value v) {
     forward_set(w, id, HOLDS_VALUE, ir_const(w->f, 0));
 }
 
-/* Operands take what is known of them. */
+/* An operand takes what is known of it. */
+static value forward_operand(struct forward *w, value v) {
+    v = ir_resolve(w->f, v);
+    if (!forward_is_zero(w, v) || !pass_may(w->env))
+        return v;
+    w->changed = true;
+    pass_count(w->env, "zeros", 1);
+    return ir_const(w->f, 0);
+}
+
 static void forward_operands(struct forward *w, value v) {
-    for (unsigned n = 0; n < IR_MAX_OPERANDS; n++) {
-        value *o = ir_operand(w->f, v, n);
-        if (!o)
-            continue;
-        value was = ir_resolve(w->f, *o), is = was;
-        if (forward_is_zero(w, was) && pass_may(w->env)) {
-            is = ir_const(w->f, 0);
-            w->changed = true;
-            pass_count(w->env, "zeros", 1);
-        }
-        *ir_operand(w->f, v, n) = is;
+    const struct op_info *info = &op_info[ir_at(w->f, v)->op];
+    /* Making the constant may move the records: each is looked up anew. */
+    if (info->a) {
+        value a = forward_operand(w, ir_at(w->f, v)->a);
+        ir_at(w->f, v)->a = a;
+    }
+    if (info->b) {
+        value b = forward_operand(w, ir_at(w->f, v)->b);
+        ir_at(w->f, v)->b = b;
+    }
+    if (info->c) {
+        value c = forward_operand(w, ir_at(w->f, v)->c);
+        ir_at(w->f, v)->c = c;
     }
 }
 
@@ -492,7 +505,8 @@ static void forward_endings(struct forward *w, block b, block to, struct endings
     const struct block_data *d = ir_block(f, b);
     bool on_zero = d->nsucc == 2 && same_block(d->succ[1], to);
     value cond = d->nsucc == 2 ? ir_resolve(f, ir_at(f, d->last)->a) : NO_VALUE;
-    *e = (struct endings){0};
+    e->n = e->nstored = 0; /* the arrays need no clearing */
+    e->root = NO_VALUE;
     if (w->tested[b.i])
         endings_add(e, w->tested[b.i], on_zero ? NOTHING_KNOWN : IS_NOT_ZERO, ir_const(f, 0));
     value at = d->last;
@@ -636,7 +650,7 @@ static void forward_merge(struct forward *w, struct merge *m) {
 
 /* Only one way leads into b: its phis are what they take from there. */
 static void forward_take_phis(struct forward *w, block b, unsigned slot) {
-    IR_FOR_INSNS_SAFE(w->f, b, v) {
+    IR_FOR_INSNS_SAFE (w->f, b, v) {
         if (!ir_is(w->f, v, OP_PHI))
             break;
         value with = ir_resolve(w->f, *ir_operand(w->f, v, slot));
@@ -645,7 +659,11 @@ static void forward_take_phis(struct forward *w, block b, unsigned slot) {
 }
 
 static bool forward_enter_merge(struct forward *w, block b) {
-    struct merge m = {.b = b};
+    struct merge m; /* its arrays need no clearing */
+    m.b = b;
+    m.nboth = 0;
+    m.live[0] = m.live[1] = false;
+    m.way[0].n = m.way[1].n = 0;
     const struct block_data *d = ir_block(w->f, b);
     bool entered = false;
     for (unsigned n = 0; n < d->npred; n++) {
@@ -799,10 +817,11 @@ static bool forward_once(struct func *f, struct pass_env *env, bool *changed) {
 }
 
 /* A loop is walked as a loop before its end tells that it never goes back: what held before it then
- * holds in it, too, which a second walk can use.  (A third would find little more.) */
+ * holds in it, too, which a second walk can use.  (A third would find little more.)  Large
+ * functions leave that to the next time the pass runs. */
 bool pass_forward(struct func *f, struct pass_env *env) {
     bool changed = false;
-    if (forward_once(f, env, &changed)) {
+    if (forward_once(f, env, &changed) && f->ninsn < FORWARD_TWICE) {
         ir_settle(f);
         forward_once(f, env, &changed);
     }
