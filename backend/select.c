@@ -407,6 +407,8 @@ static void cut_blocks(struct select *s, struct finish *fin) {
             fin->block_end[ir_block] = m->nblock - 1;
     }
     m->ninsn = w;
+    m->insn = xrealloc(m->insn, w, sizeof *m->insn); /* doubling left up to half of it unused */
+    m->insn_cap = w;
 }
 
 /* Labels become block numbers.  An IR block's predecessors keep their order, because of the phis;

@@ -174,8 +174,11 @@ static void emit_lea(struct isel *x, mreg dst, struct addr a, enum x64_rule rule
  * rt->tape.bytes, else the run ends in a block out of the way. */
 static void emit_check(struct isel *x, struct addr a) {
     struct select *s = x->s;
-    mreg where = select_new_reg(s), rt = select_new_reg(s), t = select_new_reg(s);
-    emit_lea(x, where, a, X64_RULE_check);
+    mreg where = a.base, rt = select_new_reg(s), t = select_new_reg(s);
+    if (a.disp != 0) {
+        where = select_new_reg(s);
+        emit_lea(x, where, a, X64_RULE_check);
+    }
     struct minsn load = insn(X64_LOAD_RT, 8, X64_RULE_check);
     load.r[0] = rt;
     load.disp = -2;

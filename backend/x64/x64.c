@@ -97,6 +97,13 @@ static void print_operand(struct text *out, const struct mach *m, const struct m
         text_fmt(out, "%lld", (long long)in->imm);
     } else if (*p >= '0' && *p <= '2') {
         print_reg(out, m, in->r[*p - '0'], size);
+        /* Until allocation, the operand that has to become the same register is a second one. */
+        if (*p == '0' && !m->allocated && (mach_desc(m, in)->flags & MD_TIED)) {
+            text_put(out, " = ");
+            print_reg(out, m, in->r[1], size);
+        }
+    } else if (in->op == X64_LOAD_RT) {
+        text_put(out, "[rt]");
     } else if (strncmp(p, "[rsp]", 5) == 0) {
         text_fmt(out, "[slot %d]", (int)in->disp);
     } else if (*p == '[') {
