@@ -141,18 +141,6 @@ static bool clear_matches(struct clear *c) {
     return clear_ends(c);
 }
 
-/* May the exit's phis take the operands of the body whether or not it ran? */
-static bool clear_phis_agree(struct func *f, const struct selfloop *l) {
-    IR_FOR_INSNS (f, l->exit, v) {
-        const struct insn *in = ir_at(f, v);
-        if (in->op != OP_PHI)
-            break;
-        if (!same_value(ir_resolve(f, in->a), ir_resolve(f, in->b)))
-            return false;
-    }
-    return true;
-}
-
 static block clear_rewrite(struct clear *c) {
     struct func *f = c->f;
     struct selfloop *l = &c->l;
@@ -167,7 +155,7 @@ static block clear_rewrite(struct clear *c) {
         if (held || !same_value(v, c->touch))
             ir_remove(f, v);
     }
-    if (l->guarded && !(held && clear_phis_agree(f, l)))
+    if (l->guarded && !(held && selfloop_phis_agree(f, l)))
         return NO_BLOCK;
     return selfloop_inline(f, l);
 }

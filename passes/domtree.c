@@ -51,6 +51,11 @@ bool domtree_next(struct domtree *t) {
     return true;
 }
 
+void domtree_rewind(struct domtree *t) {
+    t->at = NO_BLOCK;
+    t->leaving = false;
+}
+
 void domtree_skip(struct domtree *t) {
     t->leaving = true;
 }

@@ -25,6 +25,8 @@ struct domtree {
 struct domtree domtree_make(const struct func *f, const struct rpo *r, const struct dom *d);
 void domtree_free(struct domtree *t);
 bool domtree_next(struct domtree *t);
+/* Starts again from the entry. */
+void domtree_rewind(struct domtree *t);
 /* After a block was entered: do not go into its children. */
 void domtree_skip(struct domtree *t);
 /* The child of d that dominates b, which d dominates strictly. */

@@ -27,11 +27,14 @@
  *
  * The zero test stays in front: a loop that does not run must not touch its cells, which may be off
  * the tape.  When it runs, every cell is accessed in its first iteration, so nothing new can trap.
+ * Only if all its cells are proven to be on the tape (bounds.h), few, and only added to, the test
+ * goes: adding 0 times something does no harm, and what stands around becomes one block.
  *
  * Relies on: cells of one root differ if their offsets differ; loops that use several roots are
  * left alone.  Tests: tests/ir/mul-loop. */
 #include <string.h>
 
+#include "passes/bounds.h"
 #include "passes/pass.h"
 #include "passes/selfloop.h"
 #include "runtime/alloc.h"
@@ -76,7 +79,13 @@ struct mul {
     uint32_t counter; /* index in cell */
     uint64_t step;
     uint32_t nkept;
+    bool *unsure;    /* by block: not all its accesses are known to be on the tape */
+    uint32_t nknown; /* blocks this is known of */
 };
+
+/* How many cells a loop without zero test may add to: the work is done for nothing if the counter
+ * is 0. */
+#define MUL_UNGUARDED_CELLS 4
 
 /* ---- sums ---- */
 
@@ -516,6 +525,21 @@ static void mul_prepare_kept(struct mul *m) {
     }
 }
 
+/* Would the straight line do no harm if it ran with a counter of 0?  (Decided before it is built.)
+ */
+static bool mul_needs_no_guard(struct mul *m) {
+    uint32_t nwritten = 0;
+    if (!m->l.guarded || m->l.body.i >= m->nknown || m->unsure[m->l.body.i])
+        return false;
+    for (uint32_t i = 0; i < m->ncell; i++) {
+        nwritten += m->cell[i].written && i != m->counter;
+        if (m->cell[i].written && m->cell[i].now.cell != i + 1)
+            return false;
+    }
+    return nwritten <= MUL_UNGUARDED_CELLS && selfloop_phis_agree(m->f, &m->l) &&
+           selfloop_holds(&m->cells, m->l.pre, m->cell[m->counter].id, m->l.guard);
+}
+
 /* The odd case: the body itself becomes the straight line. */
 static void mul_rewrite_odd(struct mul *m) {
     struct func *f = m->f;
@@ -595,9 +619,21 @@ static block mul_try(struct mul *m, block b, bool *changed) {
         mul_rewrite_even(m);
         return NO_BLOCK;
     }
-    pass_count(m->env, "loops", 1);
+    bool unguarded = mul_needs_no_guard(m);
+    pass_count(m->env, unguarded ? "unguarded" : "loops", 1);
     mul_rewrite_odd(m);
-    return m->l.guarded ? NO_BLOCK : selfloop_inline(m->f, &m->l);
+    if (m->l.guarded && !unguarded)
+        return NO_BLOCK;
+    b = selfloop_inline(m->f, &m->l);
+    m->unsure[b.i] = true; /* it has become longer */
+    return b;
+}
+
+static void mul_note_unsure(void *context, value v, value root, bool inside) {
+    struct mul *m = context;
+    (void)root;
+    if (!inside)
+        m->unsure[ir_home(m->f, v).i] = true;
 }
 
 bool pass_mul_loop(struct func *f, struct pass_env *env) {
@@ -605,6 +641,9 @@ bool pass_mul_loop(struct func *f, struct pass_env *env) {
     bool changed = false;
     cells_init(&m.cells, f);
     selfloop_mark_escapes(f);
+    m.nknown = f->nblock;
+    m.unsure = xcalloc(f->nblock, sizeof *m.unsure);
+    bounds_walk(f, mul_note_unsure, &m);
     for (uint32_t i = 1, n = f->nblock; i < n; i++) {
         block b = {i};
         if (ir_block(f, b)->dead)
@@ -613,6 +652,7 @@ bool pass_mul_loop(struct func *f, struct pass_env *env) {
             b = mul_try(&m, b, &changed);
     }
     cells_free(&m.cells);
+    xfree(m.unsure);
     xfree(m.cell);
     xfree(m.val);
     xfree(m.slot_of_id);

@@ -55,6 +55,17 @@ bool selfloop_holds(struct cells *c, block b, uint32_t id, value v) {
     return false;
 }
 
+bool selfloop_phis_agree(struct func *f, const struct selfloop *l) {
+    IR_FOR_INSNS (f, l->exit, v) {
+        const struct insn *in = ir_at(f, v);
+        if (in->op != OP_PHI)
+            break;
+        if (!same_value(ir_resolve(f, in->a), ir_resolve(f, in->b)))
+            return false;
+    }
+    return true;
+}
+
 void selfloop_open(struct func *f, const struct selfloop *l) {
     ir_cut_edge(f, l->body, 0);
 }

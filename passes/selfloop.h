@@ -28,6 +28,8 @@ void selfloop_mark_escapes(struct func *f);
  * few instructions only. */
 bool selfloop_holds(struct cells *c, block b, uint32_t id, value v);
 
+/* Do the exit's phis take the same from the body as when it is skipped? */
+bool selfloop_phis_agree(struct func *f, const struct selfloop *l);
 /* Removes the back edge: body ends in jmp exit. */
 void selfloop_open(struct func *f, const struct selfloop *l);
 /* Removes the guard of an opened loop, and merges pre, body and exit as far as possible.  Returns
