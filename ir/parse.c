@@ -19,23 +19,39 @@
 
 /* ---- names ---- */
 
-/* From the numbers in the text to indexes: open addressing, key 0 empty (no name is 0). */
+/* From the numbers in the text to indexes; no name is 0.  The numbers of a dense dump are smaller
+ * than its text is long, so small ones index an array; others, as raw dumps may show, are hashed
+ * (open addressing). */
 struct name_map {
+    uint32_t *few; /* by number */
+    uint32_t nfew;
     struct name {
         uint32_t number, index;
     } * slot;
     uint32_t size, n;
 };
 
-static struct name *names_slot(struct name_map *m, uint32_t number) {
-    uint32_t at = number * UINT32_C(2654435769);
+static void names_init(struct name_map *m, size_t len) {
+    m->nfew = len / 8 > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)(len / 8) + 64;
+    m->few = xcalloc(m->nfew, sizeof *m->few); /* touched only where there are names */
+}
+
+static void names_free(struct name_map *m) {
+    xfree(m->few);
+    xfree(m->slot);
+}
+
+static struct name *names_slot(const struct name_map *m, uint32_t number) {
+    uint32_t at = (number * UINT32_C(2654435769)) >> 7;
     for (at &= m->size - 1; m->slot[at].number != 0 && m->slot[at].number != number;)
         at = (at + 1) & (m->size - 1);
     return &m->slot[at];
 }
 
-static uint32_t names_find(struct name_map *m, uint32_t number) {
-    return m->size == 0 || number == 0 ? 0 : names_slot(m, number)->index;
+static uint32_t names_find(const struct name_map *m, uint32_t number) {
+    if (number < m->nfew)
+        return m->few[number];
+    return m->size == 0 ? 0 : names_slot(m, number)->index;
 }
 
 static void names_grow(struct name_map *m) {
@@ -49,6 +65,10 @@ static void names_grow(struct name_map *m) {
 }
 
 static void names_add(struct name_map *m, uint32_t number, uint32_t index) {
+    if (number < m->nfew) {
+        m->few[number] = index;
+        return;
+    }
     if (2 * (uint64_t)++m->n > m->size)
         names_grow(m);
     *names_slot(m, number) = (struct name){number, index};
@@ -761,9 +781,11 @@ static bool parse_function(struct parser *p) {
 
 struct func *ir_parse(const char *text, size_t len, struct ir_parse_error *error) {
     struct parser p = {.text = text, .len = len, .error = error};
+    names_init(&p.values, len);
+    names_init(&p.blocks, len);
     bool ok = parse_function(&p);
-    xfree(p.values.slot);
-    xfree(p.blocks.slot);
+    names_free(&p.values);
+    names_free(&p.blocks);
     xfree(p.forward);
     xfree(p.labels);
     if (ok)
