@@ -85,7 +85,7 @@ static void put_signed(struct text *out, int64_t n) {
 
 /* A cell constant as the signed number of the same bits. */
 static int64_t signed_cell(const struct func *f, uint64_t n) {
-    unsigned unused = 64 - f->cell_bits;
+    unsigned unused = f->cell_bits - 1 < 64 ? 64 - f->cell_bits : 0;
     return (int64_t)(n << unused) >> unused;
 }
 
@@ -165,6 +165,15 @@ static void put_mark(struct text *out, const struct insn *in) {
     }
 }
 
+static void put_outs(struct text *out, const struct func *f, int64_t n) {
+    static const struct ir_string none;
+    const struct ir_string *s = n >= 0 && n < f->nstring ? &f->string[n] : &none;
+    if (s->len > f->text_len || s->start > f->text_len - s->len)
+        s = &none;
+    text_char(out, ' ');
+    ir_put_string(out, s->len > 0 ? f->text + s->start : "", s->len);
+}
+
 /* The constant part: offset (right behind the pointer), stride, or string. */
 static void put_imm(struct text *out, const struct func *f, const struct insn *in) {
     switch ((enum imm_kind)op_info[in->op].imm) {
@@ -178,11 +187,7 @@ static void put_imm(struct text *out, const struct func *f, const struct insn *i
         put_signed(out, signed_cell(f, (uint64_t)in->imm));
         break;
     case IMM_STR:
-        text_char(out, ' ');
-        if (in->imm < 0 || in->imm >= f->nstring)
-            text_put(out, "?");
-        else
-            ir_put_string(out, f->text + f->string[in->imm].start, f->string[in->imm].len);
+        put_outs(out, f, in->imm);
         break;
     case IMM_SCN:
         put_offset(out, in->imm);
