@@ -45,8 +45,19 @@ static uint32_t frame_slot(int32_t slot) {
     return (VM_NREGS + (uint32_t)slot) * (uint32_t)sizeof(uint64_t);
 }
 
-static struct vm_word decode_insn(const struct minsn *in) {
-    struct vm_word w = {.op = in->op + (in->trap ? VM_OP_COUNT : 0u),
+/* Which variant of its row an instruction needs. */
+static unsigned variant(const struct decoder *d, const struct minsn *in) {
+    bool makes = in->op == VM_MOVE || in->op == VM_RELOAD || in->op == VM_LEA || in->op == VM_SCAN;
+    if (makes)
+        return in->r[0] == 0 ? VM_PTR : 0;
+    if (!(mach_desc(d->m, in)->flags & MD_MEM))
+        return 0;
+    return (in->trap ? VM_CHECKED : 0u) + (in->r[1] == 0 ? VM_PTR : 0u);
+}
+
+static struct vm_word decode_insn(const struct decoder *d, const struct minsn *in) {
+    unsigned v = variant(d, in) * VM_OP_COUNT;
+    struct vm_word w = {.op = in->op + v,
                         .r0 = frame(in->r[0]),
                         .r1 = frame(in->r[1]),
                         .r2 = frame(in->r[2]),
@@ -54,7 +65,7 @@ static struct vm_word decode_insn(const struct minsn *in) {
                         .imm = in->imm};
     if (in->op == VM_RELOAD || in->op == VM_SPILL) {
         *(in->op == VM_RELOAD ? &w.r1 : &w.r0) = frame_slot(in->disp);
-        w.op = VM_MOVE;
+        w.op = VM_MOVE + v;
     }
     return w;
 }
@@ -67,7 +78,7 @@ static enum vm_op last_op(const struct decoder *d, uint32_t first) {
 /* Turns the last word into the fused instruction op, keeping its variant. */
 static struct vm_word *fuse_last(struct decoder *d, enum vm_op op) {
     struct vm_word *w = &d->word[d->nword - 1];
-    w->op = op + (w->op >= VM_OP_COUNT ? VM_OP_COUNT : 0u);
+    w->op = op + w->op / VM_OP_COUNT * VM_OP_COUNT;
     return w;
 }
 
@@ -84,8 +95,9 @@ static bool fuse_branch(struct decoder *d, const struct minsn *in, uint32_t targ
         fuse_last(d, nz ? VM_ADD_BRNZ : VM_ADD_BRZ);
     } else if (!cell && last == VM_LOAD && w->r0 == frame(in->r[1])) {
         fuse_last(d, nz ? VM_LOAD_BRNZ : VM_LOAD_BRZ);
-    } else if (cell && last == VM_LEA && w->r0 == frame(in->r[1])) {
-        w->op = (in->trap ? VM_OP_COUNT : 0u) + (nz ? VM_LEA_BRNZ : VM_LEA_BRZ);
+    } else if (cell && last == VM_LEA && w->r0 == frame(in->r[1]) && (w->r0 != 0 || w->r1 == 0)) {
+        unsigned v = (in->trap ? VM_CHECKED : 0u) + (w->r0 == 0 ? VM_PTR : 0u);
+        w->op = (nz ? VM_LEA_BRNZ : VM_LEA_BRZ) + v * VM_OP_COUNT;
         w->disp = in->disp;
         d->src[d->nword - 1] = in->src;
     } else {
@@ -135,7 +147,7 @@ static void decode_branch(struct decoder *d, uint32_t b, const struct minsn *in,
         yes = no;
     }
     if (!fuse_branch(d, &branch, yes, first)) {
-        struct vm_word w = decode_insn(&branch);
+        struct vm_word w = decode_insn(d, &branch);
         /* Compare-and-branch needs r1 and r2; the target is the first register's place. */
         w.r0 = yes;
         push(d, w, in->src);
@@ -162,7 +174,7 @@ static void decode_block(struct decoder *d, uint32_t b) {
             return;
         }
         if (!fuse_clear(d, in, first))
-            push(d, decode_insn(in), in->src);
+            push(d, decode_insn(d, in), in->src);
     }
 }
 

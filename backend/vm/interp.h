@@ -4,7 +4,14 @@
 
 #include "backend/vm/vm.h"
 
-/* One decoded instruction: 32 bytes.  op: row of vm.def, plus VM_OP_COUNT for the checked variant;
+/* An instruction is a row of vm.def plus VM_OP_COUNT times the variant, a sum of these. */
+enum vm_variant {
+    VM_CHECKED = 1, /* its access may leave the tape */
+    VM_PTR = 2,     /* its base (or the pointer it makes) is register 0, kept in a variable too */
+    VM_VARIANTS = 4,
+};
+
+/* One decoded instruction: 32 bytes.  op: row and variant;
  * the threaded interpreter replaces it by the address of the code.  Registers are byte offsets into
  * the frame; a branch has its distance in words in r0 (fused ones: in r2). */
 struct vm_word {

@@ -1,6 +1,11 @@
 /* interp_ops.h: what each instruction of vm.def does, as one interpreter function.  Included by
  * interp.c with BITS (cell width) and THREADED (1: computed goto, 0: a switch) defined; undefines
- * both.  INSN is an instruction, MEM one with a memory access `at`, which comes in two variants. */
+ * both.
+ *
+ * An instruction comes in up to four variants (enum vm_variant): a memory access `at` may have to be
+ * checked against the tape; and register 0, where the allocator puts the pointer that most code
+ * works on, is also kept in the local variable `ptr`, so that a walk along the tape does not wait
+ * for the frame in each step.  Whatever writes a pointer to register 0 writes both. */
 
 #define CELL JOIN(JOIN(uint, BITS), _t)
 #define R(n) (*(uint64_t *)((char *)frame + w->r##n))
@@ -13,8 +18,10 @@
         w += (d);                                                                                  \
         goto *w->go;                                                                               \
     } while (0)
-#define INSN(name)  L_##name:
-#define CHECKED(name) C_##name:
+#define INSN(name)     L_##name:
+#define CHECKED(name)  C_##name:
+#define AT_PTR(name)   P_##name:
+#define CHECK_PTR(name) Q_##name:
 #else
 #define RUN         JOIN(JOIN(run_, BITS), _switch)
 #define NEXT_AT(d)                                                                                 \
@@ -22,30 +29,37 @@
         w += (d);                                                                                  \
         goto dispatch;                                                                             \
     } while (0)
-#define INSN(name)  case VM_##name:
-#define CHECKED(name) case VM_##name + VM_OP_COUNT:
+#define INSN(name)     case VM_##name:
+#define CHECKED(name)  case VM_##name + VM_CHECKED * VM_OP_COUNT:
+#define AT_PTR(name)   case VM_##name + VM_PTR * VM_OP_COUNT:
+#define CHECK_PTR(name) case VM_##name + (VM_CHECKED + VM_PTR) * VM_OP_COUNT:
 #endif
 #define NEXT NEXT_AT(1)
 #define GOTO(r) NEXT_AT((int32_t)w->r)
-/* A branch: one indirect jump either way, which the processor predicts by its history. */
-#define BRANCH(cond, r) NEXT_AT((cond) ? (int32_t)w->r : 1)
+/* A branch: each way has its own indirect jump, so that the processor predicts the condition. */
+#define BRANCH(cond, r)                                                                            \
+    do {                                                                                           \
+        if (cond)                                                                                  \
+            GOTO(r);                                                                               \
+        NEXT;                                                                                      \
+    } while (0)
 
 #define AT(base) ((uint8_t *)((uintptr_t)(base) + (uintptr_t)(intptr_t)w->disp))
 #define OFF_TAPE(p) ((uint64_t)((uintptr_t)(p) - tape_base) >= tape_bytes)
-#define MEM_AT(name, base, body)                                                                   \
-    CHECKED(name) {                                                                                \
-        uint8_t *at = AT(base);                                                                    \
-        if (__builtin_expect(OFF_TAPE(at), 0)) {                                                   \
-            bad = at;                                                                              \
-            goto off_tape;                                                                         \
-        }                                                                                          \
-        body                                                                                       \
-    }                                                                                              \
-    INSN(name) {                                                                                   \
-        uint8_t *at = AT(base);                                                                    \
-        body                                                                                       \
+#define TAKE(base)  uint8_t *at = AT(base);
+#define CHECK(base)                                                                                \
+    TAKE(base)                                                                                     \
+    if (__builtin_expect(OFF_TAPE(at), 0)) {                                                       \
+        bad = at;                                                                                  \
+        goto off_tape;                                                                             \
     }
-#define MEM(name, body) MEM_AT(name, R(1), body)
+#define SET_PTR(x) (frame[0] = ptr = (x))
+#define MEM_AT(name, base, base_ptr, body)                                                         \
+    CHECKED(name) { CHECK(base) body }                                                             \
+    INSN(name) { TAKE(base) body }                                                                 \
+    CHECK_PTR(name) { CHECK(base_ptr) body }                                                       \
+    AT_PTR(name) { TAKE(base_ptr) body }
+#define MEM(name, body) MEM_AT(name, R(1), ptr, body)
 #define C (*(CELL *)at)
 
 static void RUN(const struct vm_code *code, struct vm_word *w, uint64_t *frame, struct rt *rt,
@@ -54,10 +68,16 @@ static void RUN(const struct vm_code *code, struct vm_word *w, uint64_t *frame, 
     const uint64_t tape_bytes = rt->tape.bytes;
     uint8_t *bad = NULL;
     bool flag = false;
+    uint64_t ptr = 0;
 #if THREADED
-    static const void *const label[2 * VM_OP_COUNT] = {
-#define VM(name, ...) [VM_##name] = &&L_##name,
-#define VMM(name, ...) [VM_##name] = &&L_##name, [VM_##name + VM_OP_COUNT] = &&C_##name,
+    static const void *const label[VM_VARIANTS * VM_OP_COUNT] = {
+#define VM(name, ...)  [VM_##name] = &&L_##name,
+#define VMP(name, ...) [VM_##name] = &&L_##name, [VM_##name + VM_PTR * VM_OP_COUNT] = &&P_##name,
+#define VMM(name, ...)                                                                             \
+    [VM_##name] = &&L_##name,                                                                      \
+    [VM_##name + VM_CHECKED * VM_OP_COUNT] = &&C_##name,                                           \
+    [VM_##name + VM_PTR * VM_OP_COUNT] = &&P_##name,                                               \
+    [VM_##name + (VM_CHECKED + VM_PTR) * VM_OP_COUNT] = &&Q_##name,
 #include "backend/vm/vm.def"
 #undef VM
     };
@@ -78,10 +98,12 @@ dispatch:
         __builtin_unreachable(); /* decoded to moves, or gone */
     }
     INSN(MOVE) { R(0) = R(1); NEXT; }
+    AT_PTR(MOVE) { SET_PTR(R(1)); NEXT; }
     INSN(SWAP) {
         uint64_t t = R(0);
         R(0) = R(1);
         R(1) = t;
+        ptr = frame[0];
         NEXT;
     }
     INSN(CONST) { R(0) = (uint64_t)w->imm; NEXT; }
@@ -113,7 +135,8 @@ dispatch:
     INSN(SEL) { R(0) = flag ? R(2) : R(1); NEXT; }
 
     INSN(LEA) { R(0) = R(1) + (uint64_t)w->imm; NEXT; }
-    CHECKED(SCAN)
+    AT_PTR(LEA) { SET_PTR(R(1) + (uint64_t)w->imm); NEXT; }
+    AT_PTR(SCAN)
     INSN(SCAN) {
         uint8_t *at = JOIN(scan_, BITS)(&rt->tape, AT(R(1)), w->imm);
         if (__builtin_expect(OFF_TAPE(at), 0)) {
@@ -121,6 +144,7 @@ dispatch:
             goto off_tape;
         }
         R(0) = (uintptr_t)at - (uintptr_t)(intptr_t)w->disp;
+        ptr = frame[0];
         NEXT;
     }
 
@@ -162,7 +186,11 @@ dispatch:
         NEXT;
     }
 
-    INSN(ENTRY) { R(0) = (uintptr_t)entry; NEXT; }
+    INSN(ENTRY) {
+        R(0) = (uintptr_t)entry;
+        ptr = frame[0];
+        NEXT;
+    }
     INSN(RET) {
         rt->end_pointer = (int64_t)(R(1) - tape_base) / (BITS / 8);
         return;
@@ -187,8 +215,8 @@ dispatch:
     INSN(BRGE_I) { BRANCH(R(1) >= (uint64_t)w->imm, r0); }
     MEM(ADD_BRNZ, { BRANCH((C = X(C + (uint64_t)w->imm)) != 0, r2); })
     MEM(ADD_BRZ, { BRANCH((C = X(C + (uint64_t)w->imm)) == 0, r2); })
-    MEM_AT(LEA_BRNZ, R(0) = R(1) + (uint64_t)w->imm, { BRANCH(C != 0, r2); })
-    MEM_AT(LEA_BRZ, R(0) = R(1) + (uint64_t)w->imm, { BRANCH(C == 0, r2); })
+    MEM_AT(LEA_BRNZ, R(0) = R(1) + (uint64_t)w->imm, SET_PTR(ptr + (uint64_t)w->imm), { BRANCH(C != 0, r2); })
+    MEM_AT(LEA_BRZ, R(0) = R(1) + (uint64_t)w->imm, SET_PTR(ptr + (uint64_t)w->imm), { BRANCH(C == 0, r2); })
     MEM(LOAD_BRNZ, { BRANCH((R(0) = C) != 0, r2); })
     MEM(LOAD_BRZ, { BRANCH((R(0) = C) == 0, r2); })
     MEM(ADD_CLEAR, {
@@ -214,6 +242,11 @@ off_tape:
 #undef NEXT
 #undef INSN
 #undef CHECKED
+#undef AT_PTR
+#undef CHECK_PTR
+#undef TAKE
+#undef CHECK
+#undef SET_PTR
 #undef GOTO
 #undef BRANCH
 #undef AT
