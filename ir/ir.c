@@ -253,7 +253,7 @@ void ir_replace(struct func *f, value v, value with) {
     *in = (struct insn){.op = OP_COPY, .kind = kind, .a = with, .src = NO_SRC};
 }
 
-value ir_resolve(struct func *f, value v) {
+value ir_resolve_copy(struct func *f, value v) {
     value end = v;
     while (f->insn[end.i].op == OP_COPY)
         end = f->insn[end.i].a;
@@ -265,19 +265,10 @@ value ir_resolve(struct func *f, value v) {
     return end;
 }
 
-value *ir_operand(struct func *f, value v, unsigned n) {
-    struct insn *in = ir_at(f, v);
-    const struct op_info *info = &op_info[in->op];
-    switch (n) {
-    case 0:
-        return info->a != KIND_NONE || (in->op == OP_PHI && in->a.i) ? &in->a : NULL;
-    case 1:
-        return info->b != KIND_NONE || (in->op == OP_PHI && in->b.i) ? &in->b : NULL;
-    case 2:
-        return info->c != KIND_NONE ? &in->c : NULL;
-    default:
-        return NULL;
-    }
+/* Resolves one operand.  A slot that is not in use holds 0, which is no COPY; so is insn[0]. */
+static void settle_operand(struct func *f, value *o) {
+    if (f->insn[o->i].op == OP_COPY)
+        *o = ir_resolve(f, *o);
 }
 
 void ir_settle(struct func *f) {
@@ -287,13 +278,13 @@ void ir_settle(struct func *f) {
     if (!any)
         return;
     for (uint32_t i = 1; i < f->ninsn; i++) {
-        if (f->insn[i].op == OP_COPY)
+        struct insn *in = &f->insn[i];
+        if (in->op == OP_COPY || in->op == OP_NOP || in->op == OP_CONST)
             continue;
-        for (unsigned n = 0; n < IR_MAX_OPERANDS; n++) {
-            value *o = ir_operand(f, (value){i}, n);
-            if (o)
-                *o = ir_resolve(f, *o);
-        }
+        settle_operand(f, &in->a);
+        settle_operand(f, &in->b);
+        if (op_info[in->op].c != KIND_NONE) /* else it may be a stride */
+            settle_operand(f, &in->c);
     }
     for (uint32_t i = 1; i < f->ninsn; i++)
         if (f->insn[i].op == OP_COPY)

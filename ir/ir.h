@@ -201,7 +201,10 @@ void ir_remove(struct func *f, value v);
  * resolves.  Until then a pass reads operands through ir_resolve. */
 void ir_replace(struct func *f, value v, value with);
 /* The value a chain of COPYs ends at (with path compression). */
-value ir_resolve(struct func *f, value v);
+value ir_resolve_copy(struct func *f, value v);
+static inline value ir_resolve(struct func *f, value v) {
+    return f->insn[v.i].op == OP_COPY ? ir_resolve_copy(f, v) : v;
+}
 /* Resolves every operand of every instruction; linear.  The pass driver calls it after each pass.
  */
 void ir_settle(struct func *f);
@@ -210,7 +213,15 @@ void ir_move_before(struct func *f, value v, value at);
 /* The number of uses of each value; array of f->ninsn counts, to be xfree'd. */
 uint32_t *ir_use_counts(struct func *f);
 /* Operand slot n (0..2) of v, or NULL if the operation has none there. */
-value *ir_operand(struct func *f, value v, unsigned n);
+static inline value *ir_operand(const struct func *f, value v, unsigned n) {
+    struct insn *in = ir_at(f, v);
+    const struct op_info *info = &op_info[in->op];
+    if (n == 0)
+        return info->a != KIND_NONE || (in->op == OP_PHI && in->a.i) ? &in->a : NULL;
+    if (n == 1)
+        return info->b != KIND_NONE || (in->op == OP_PHI && in->b.i) ? &in->b : NULL;
+    return n == 2 && info->c != KIND_NONE ? &in->c : NULL;
+}
 #define IR_MAX_OPERANDS 3
 
 /* ---- blocks ---- */
