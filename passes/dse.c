@@ -54,6 +54,7 @@ struct dse {
     uint32_t *dead_at, *read_at;
     value *known; /* self-stores: what the cell holds since dead_at */
     uint32_t nat;
+    uint32_t *cell_of; /* per LOAD and STORE: its cell */
     uint32_t time, start; /* times before start are of earlier walks */
     struct dse_kills kills;
     bool all;
@@ -177,6 +178,12 @@ static void dse_read_everything(struct dse *d) {
 
 /* ---- states ---- */
 
+/* Nothing is dead.  The lists are not cleared: these structures are large and often made. */
+static void dse_set_none(struct dse_state *s) {
+    s->top = s->all = false;
+    s->ndead = s->nread = 0;
+}
+
 static void dse_sort(uint32_t *a, uint32_t n) {
     for (uint32_t i = 1; i < n; i++) {
         uint32_t x = a[i], j = i;
@@ -195,7 +202,9 @@ static bool dse_has(const uint32_t *a, uint32_t n, uint32_t id) {
 
 /* The state the walk has come to: the cells written last, of those still dead. */
 static void dse_save(struct dse *d, struct dse_state *s) {
-    *s = (struct dse_state){.all = d->all, .nread = d->all ? d->nread : 0};
+    dse_set_none(s);
+    s->all = d->all;
+    s->nread = d->all ? d->nread : 0;
     memcpy(s->read, d->read, s->nread * sizeof *s->read);
     uint32_t left = 4 * DSE_MAX;
     for (uint32_t i = d->nlog; i-- > 0 && left-- > 0 && s->ndead < DSE_MAX;) {
@@ -249,51 +258,52 @@ static void dse_meet_reads(const struct dse *d, struct dse_state *to, const stru
 }
 
 /* What is dead in both. */
-static struct dse_state dse_meet(const struct dse *d, const struct dse_state *a,
-                                 const struct dse_state *b) {
-    if (a->top || b->top)
-        return a->top ? *b : *a;
-    struct dse_state to = {.all = false};
-    dse_meet_reads(d, &to, a, b);
+static void dse_meet(const struct dse *d, const struct dse_state *a, const struct dse_state *b,
+                     struct dse_state *to) {
+    if (a->top || b->top) {
+        *to = a->top ? *b : *a;
+        return;
+    }
+    dse_set_none(to);
+    dse_meet_reads(d, to, a, b);
     for (uint32_t i = 0; i < a->ndead; i++)
         if (dse_dead_in(d, b, a->dead[i]))
-            to.dead[to.ndead++] = a->dead[i];
-    for (uint32_t i = 0; i < b->ndead && to.ndead < DSE_MAX; i++)
-        if (!dse_has(to.dead, to.ndead, b->dead[i]) && dse_dead_in(d, a, b->dead[i]))
-            to.dead[to.ndead++] = b->dead[i];
-    return to;
+            to->dead[to->ndead++] = a->dead[i];
+    for (uint32_t i = 0; i < b->ndead && to->ndead < DSE_MAX; i++)
+        if (!dse_has(to->dead, to->ndead, b->dead[i]) && dse_dead_in(d, a, b->dead[i]))
+            to->dead[to->ndead++] = b->dead[i];
 }
 
 /* ---- states of blocks ---- */
 
 enum { DSE_IS_ALL, DSE_NDEAD, DSE_NREAD, DSE_HEADER };
 
-static struct dse_state dse_state_of(const struct dse *d, block b) {
-    struct dse_state s = {.top = d->in[b.i] == 0};
-    if (s.top)
-        return s;
+static void dse_state_of(const struct dse *d, block b, struct dse_state *s) {
+    dse_set_none(s);
+    s->top = d->in[b.i] == 0;
+    if (s->top)
+        return;
     const uint32_t *p = &d->arena[d->in[b.i]];
-    s.all = p[DSE_IS_ALL] != 0;
-    s.ndead = p[DSE_NDEAD];
-    s.nread = p[DSE_NREAD];
-    memcpy(s.dead, p + DSE_HEADER, s.ndead * sizeof *s.dead);
-    memcpy(s.read, p + DSE_HEADER + s.ndead, s.nread * sizeof *s.read);
-    return s;
+    s->all = p[DSE_IS_ALL] != 0;
+    s->ndead = p[DSE_NDEAD];
+    s->nread = p[DSE_NREAD];
+    memcpy(s->dead, p + DSE_HEADER, s->ndead * sizeof *s->dead);
+    memcpy(s->read, p + DSE_HEADER + s->ndead, s->nread * sizeof *s->read);
 }
 
-static bool dse_same_state(const struct dse_state *a, const struct dse_state *b) {
-    return a->top == b->top && a->all == b->all && a->ndead == b->ndead && a->nread == b->nread &&
-           memcmp(a->dead, b->dead, a->ndead * sizeof *a->dead) == 0 &&
-           memcmp(a->read, b->read, a->nread * sizeof *a->read) == 0;
+static bool dse_is_state(const uint32_t *p, const struct dse_state *s) {
+    return p[DSE_IS_ALL] == s->all && p[DSE_NDEAD] == s->ndead && p[DSE_NREAD] == s->nread &&
+           memcmp(p + DSE_HEADER, s->dead, s->ndead * sizeof *s->dead) == 0 &&
+           memcmp(p + DSE_HEADER + s->ndead, s->read, s->nread * sizeof *s->read) == 0;
 }
 
 /* Stores s as the state of b; true if it is another one than before. */
 static bool dse_set_state(struct dse *d, block b, const struct dse_state *s) {
-    struct dse_state old = dse_state_of(d, b);
-    if (dse_same_state(&old, s))
+    const uint32_t *old = d->in[b.i] ? &d->arena[d->in[b.i]] : NULL;
+    if (old && dse_is_state(old, s))
         return false;
     uint32_t need = DSE_HEADER + s->ndead + s->nread;
-    if (old.top || DSE_HEADER + old.ndead + old.nread < need) {
+    if (!old || DSE_HEADER + old[DSE_NDEAD] + old[DSE_NREAD] < need) {
         d->arena = xgrow(d->arena, &d->arena_cap, (uint64_t)d->narena + need, sizeof *d->arena);
         d->in[b.i] = d->narena;
         d->narena += need;
@@ -328,31 +338,36 @@ static void dse_check_reads(const struct dse *d, struct dse_state *s) {
     }
 }
 
-static struct dse_state dse_over_edge(struct dse *d, block b, block to) {
-    if (d->pessimistic && d->rpo.pos[to.i] <= d->rpo.pos[b.i])
-        return (struct dse_state){.top = false};
-    struct dse_state s = dse_state_of(d, to);
+static void dse_over_edge(struct dse *d, block b, block to, struct dse_state *s) {
+    if (d->pessimistic && d->rpo.pos[to.i] <= d->rpo.pos[b.i]) {
+        dse_set_none(s);
+        return;
+    }
+    dse_state_of(d, to, s);
+    value first = ir_block(d->f, to)->first;
+    if (!ir_is(d->f, first, OP_PHI))
+        return;
     unsigned slot = ir_pred_slot(d->f, b, to);
-    dse_rename(d, s.dead, s.ndead, to, slot);
-    dse_rename(d, s.read, s.nread, to, slot);
-    dse_check_reads(d, &s);
-    return s;
+    dse_rename(d, s->dead, s->ndead, to, slot);
+    dse_rename(d, s->read, s->nread, to, slot);
+    dse_check_reads(d, s);
 }
 
 /* The state at the end of b. */
-static struct dse_state dse_at_end(struct dse *d, block b) {
+static void dse_at_end(struct dse *d, block b, struct dse_state *s) {
     struct func *f = d->f;
     const struct block_data *bd = ir_block(f, b);
     if (bd->nsucc == 0) {
-        bool ends = f->program || ir_is(f, bd->last, OP_TRAP);
-        return (struct dse_state){.all = ends};
+        dse_set_none(s);
+        s->all = f->program || ir_is(f, bd->last, OP_TRAP);
+    } else if (bd->nsucc == 1) {
+        dse_over_edge(d, b, bd->succ[0], s);
+    } else {
+        struct dse_state one, other;
+        dse_over_edge(d, b, bd->succ[0], &one);
+        dse_over_edge(d, b, bd->succ[1], &other);
+        dse_meet(d, &one, &other, s);
     }
-    struct dse_state s = dse_over_edge(d, b, bd->succ[0]);
-    if (bd->nsucc == 2) {
-        struct dse_state t = dse_over_edge(d, b, bd->succ[1]);
-        s = dse_meet(d, &s, &t);
-    }
-    return s;
 }
 
 /* ---- walking a block ---- */
@@ -382,13 +397,13 @@ static void dse_scan(struct dse *d, const struct insn *scan) {
 static bool dse_step(struct dse *d, value v) {
     const struct insn *in = ir_at(d->f, v);
     if (in->op == OP_STORE) {
-        uint32_t id = dse_cell(d, in->a, in->imm);
+        uint32_t id = d->cell_of[v.i];
         bool dead = dse_is_dead(d, id);
         dse_write(d, id);
         return dead;
     }
     if (in->op == OP_LOAD)
-        dse_read(d, dse_cell(d, in->a, in->imm));
+        dse_read(d, d->cell_of[v.i]);
     else if (in->op == OP_SCAN)
         dse_scan(d, in);
     else if (op_info[in->op].effects & EFF_READ)
@@ -398,7 +413,8 @@ static bool dse_step(struct dse *d, value v) {
 
 /* Computes the state at the head of b anew; true if it changed. */
 static bool dse_eval_block(struct dse *d, block b) {
-    struct dse_state s = dse_at_end(d, b);
+    struct dse_state s;
+    dse_at_end(d, b, &s);
     dse_load_state(d, &s);
     for (value v = ir_terminator(d->f, b); v.i; v = ir_prev(d->f, v))
         dse_step(d, v);
@@ -447,7 +463,8 @@ static void dse_remove(struct dse *d) {
     struct func *f = d->f;
     for (uint32_t i = d->rpo.n; i-- > 0;) {
         block b = d->rpo.order[i];
-        struct dse_state s = dse_at_end(d, b);
+        struct dse_state s;
+        dse_at_end(d, b, &s);
         dse_load_state(d, &s);
         for (value v = ir_terminator(f, b), up; v.i; v = up) {
             up = ir_prev(f, v);
@@ -471,7 +488,7 @@ static void dse_self_stores(struct dse *d, block b) {
         struct insn *in = ir_at(f, v);
         if (in->op != OP_LOAD && in->op != OP_STORE)
             continue;
-        uint32_t id = dse_cell(d, in->a, in->imm);
+        uint32_t id = d->cell_of[v.i] = dse_cell(d, in->a, in->imm);
         bool holds = dse_holds(d, d->dead_at[id], dse_root(d, id));
         if (in->op == OP_LOAD) {
             if (!holds)
@@ -492,6 +509,7 @@ static void dse_self_stores(struct dse *d, block b) {
 bool pass_dse(struct func *f, struct pass_env *env) {
     struct dse d = {.f = f, .env = env, .rpo = cfg_rpo(f)};
     cells_init(&d.cells, f);
+    d.cell_of = xcalloc(f->ninsn, sizeof *d.cell_of);
     d.in = xcalloc(f->nblock, sizeof *d.in);
     d.dirty = xcalloc(f->nblock, sizeof *d.dirty);
     IR_FOR_BLOCKS(f, b)
@@ -503,6 +521,7 @@ bool pass_dse(struct func *f, struct pass_env *env) {
     xfree(d.dead_at);
     xfree(d.read_at);
     xfree(d.known);
+    xfree(d.cell_of);
     xfree(d.log);
     xfree(d.in);
     xfree(d.dirty);
