@@ -21,7 +21,7 @@ bool compile_optimize(struct func *f, const struct options *o);
 
 enum compile_target { TARGET_VM, TARGET_X64 };
 /* Selects instructions and allocates registers; bounds: accesses compare with the tape's limits,
- * as it has no guards.  NULL after an error was reported. */
+ * as it has no guards. */
 struct mach *compile_select(struct func *f, enum compile_target target, bool bounds,
                             const struct options *o);
 

@@ -206,68 +206,58 @@ static enum exit_status main_set_up_run(struct job *j) {
     return EXIT_ENDED;
 }
 
-/* Each engine: false if the run could not start, after a report. */
-
-static bool main_interpret(struct job *j) {
-    struct func *f = main_optimize(j);
-    struct mach *m = f == NULL ? NULL : compile_select(f, TARGET_VM, false, &j->o);
-    if (m == NULL)
-        return false;
-    vm_run(m, &main_rt, main_rt.tape.base, j->o.interp_switch ? VM_SWITCH : VM_THREADED);
-    compile_time(&j->o, "run");
+static void main_interpret(const struct options *o, struct func *f) {
+    struct mach *m = compile_select(f, TARGET_VM, false, o);
+    vm_run(m, &main_rt, main_rt.tape.base, o->interp_switch ? VM_SWITCH : VM_THREADED);
+    compile_time(o, "run");
     mach_free(m);
-    return true;
 }
 
-/* The unit for the optimized function, or false and *why (NULL: already reported). */
-static bool main_make_unit(struct job *j, struct jit_unit *unit, const char **why) {
-    *why = NULL;
-    struct func *f = main_optimize(j);
-    struct mach *m =
-        f == NULL ? NULL : compile_select(f, TARGET_X64, main_rt.tape.guard == 0, &j->o);
-    if (m == NULL)
-        return false;
+static bool main_make_unit(const struct options *o, struct func *f, struct jit_unit *unit,
+                           const char **why) {
+    struct mach *m = compile_select(f, TARGET_X64, main_rt.tape.guard == 0, o);
     struct emitted *e = emit(m);
     *why = "the program needs too large a stack frame";
     bool ok = e != NULL && jit_make(unit, e, why);
     if (e != NULL)
         emit_free(e);
     mach_free(m);
-    compile_time(&j->o, "encode");
+    compile_time(o, "encode");
     return ok;
 }
 
-static bool main_jit(struct job *j) {
+/* False and *why: nothing was run. */
+static bool main_jit(const struct options *o, struct func *f, const char **why) {
     struct jit_unit unit;
-    const char *why;
-    bool ok = main_make_unit(j, &unit, &why);
-    if (ok) {
-        ok = jit_run(&main_rt, &unit);
-        why = "faults cannot be caught";
-        jit_free(&unit);
-        compile_time(&j->o, "run");
-    }
-    if (!ok && why != NULL)
-        diag_error("cannot run machine code: %s (--interp can do without)", why);
+    if (!main_make_unit(o, f, &unit, why))
+        return false;
+    bool ok = jit_run(&main_rt, &unit);
+    *why = "faults cannot be caught";
+    jit_free(&unit);
+    compile_time(o, "run");
     return ok;
 }
 
+/* False if the run could not start, after a report. */
 static bool main_execute(struct job *j) {
-    enum engine engine = j->o.engine;
-    if (engine == ENGINE_DEFAULT)
-        engine = j->o.max_steps != UINT64_MAX ? ENGINE_REF : ENGINE_JIT;
-    switch (engine) {
-    case ENGINE_INTERP:
-        return main_interpret(j);
-    case ENGINE_DEFAULT:
-    case ENGINE_JIT:
-        return main_jit(j);
-    case ENGINE_REF:
-        reference_run(&j->program, &main_rt, j->o.max_steps);
-        compile_time(&j->o, "run");
+    const struct options *o = &j->o;
+    if (o->engine == ENGINE_REF || o->max_steps != UINT64_MAX) {
+        reference_run(&j->program, &main_rt, o->max_steps);
+        compile_time(o, "run");
         return true;
     }
-    return false;
+    struct func *f = main_optimize(j);
+    if (f == NULL)
+        return false;
+    const char *why;
+    if (o->engine != ENGINE_INTERP && main_jit(o, f, &why))
+        return true;
+    if (o->engine == ENGINE_JIT) {
+        diag_error("cannot run machine code: %s", why);
+        return false;
+    }
+    main_interpret(o, f); /* By default, whatever is possible. */
+    return true;
 }
 
 static enum exit_status main_run(struct job *j) {

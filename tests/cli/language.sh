@@ -84,3 +84,8 @@ case $engine in -S*) ;; *)
 lang "the final state" 0 '\001' '~^final-state: pointer 2, tape [0-9a-f]\{16\}, read 0, written 1$' --final-state -e '+.>>'
 ;;
 esac
+
+case $engine in -S*) ;; *)
+lang "# shows the cells" 0 '\003' "-e:1:9: # pointer 1, cells 0 to 15: 5 [2] 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n" -# -e "+++++>++#+."
+;;
+esac

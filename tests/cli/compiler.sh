@@ -1,0 +1,58 @@
+# compiler.sh: what can be seen and steered of the compiler: dumps, passes, IR as input.
+in=
+hi='++++++++[>+++++++++<-]>.>+++++++++++[<+++>-]<.>++++++++++.'
+ok "the IR" 0 'program cells=8 tape=67108864 {\nb1:\n  %%1 = tape\n  ret %%1\n}\n' '' --dump-ir -e ''
+ok "the IR of a strict program" 0 'program cells=16 tape=4096 strict {\nb1:\n  %%1 = tape\n  ret %%1\n}\n' '' --dump-ir --strict --cell-bits=16 --tape=4096 -e ''
+"$bfopt" -O1 --dump-ir=text -e "$hi" -o hi.ir 2>/dev/null
+for engine in --jit --interp; do
+    ok "a dump runs ($engine)" 0 'Hi\n' '' $engine --ir hi.ir
+    ok "a dump is optimized again ($engine)" 0 'Hi\n' '' $engine -O3 --ir hi.ir
+done
+sh_ok "a dump from a pipe" 0 'Hi\n' '' '$bfopt -O0 --dump-ir -e "'"$hi"'" | $bfopt --ir -'
+sh_ok "the dump of a dump is the dump" 0 '' '' '$bfopt --ir -O0 --dump-ir hi.ir | cmp - hi.ir'
+printf 'program cells=8 {\nb1:\n  %%1 = tape\n  ret %%2\n}\n' >p.ir
+ok "IR text with an error" 2 '' '~^p.ir:4:7: error: ' --ir p.ir
+printf 'program cells=8 {\nb1:\n  %%1 = tape\n  out %%1\n  ret %%1\n}\n' >p.ir
+ok "IR that breaks a rule" 2 '' '~^bfopt: error: p.ir: the function breaks a rule$' --ir p.ir
+printf 'program cells=8 tape=4096 {\nb1:\n  %%1 = tape\n  store %%1 - 1, 5\n  ret %%1\n}\n' >p.ir
+ok "off the tape without a source" 3 '' 'bfopt: error: cell -1 is left of the tape\n' -O0 --ir p.ir
+sh_ok "a graph" 0 '1\n' '' '$bfopt --dump-ir=dot -e "+[-]" | grep -c "^digraph"'
+sh_ok "a graph that Graphviz reads" 0 '' '' '
+    command -v dot >/dev/null || exit 0
+    $bfopt -O0 --dump-ir=dot -e "+[>+[-]<-]" | dot -Tsvg >/dev/null'
+ok "the listing" 0 "$("$bfopt" --dump-asm -e +. | sed 's/%/%%/g')\n" '' --dump-asm -e +.
+sh_ok "the listing says something" 0 'ok\n' '' '$bfopt --dump-asm -e +. | grep -q "ret *$" && echo ok'
+ok "passes, chosen" 0 'Hi\n' '' --passes=fold,offset-merge,dce -e "$hi"
+ok "passes, none" 0 'Hi\n' '' --passes= -e "$hi"
+ok "an unknown pass" 1 '' 'bfopt: error: no pass is named `nix` (--list-passes names them)\n' --passes=fold,nix -e +
+ok "an unknown pass to print after" 1 '' '~no pass is named `nix`' --print-after=dce,nix -e +
+ok "an unknown pass to print before" 1 '' '~no pass is named `nix`' --print-before=nix -e +
+ok "an unknown pass to stop after" 1 '' '~no pass is named `nix`' --stop-after=nix -e +
+ok "print after a pass" 0 '\001' '~^; after dce$' --print-after=dce -e +.
+ok "print before a pass" 0 '\001' '~^; before fold$' --print-before=fold -e +.
+ok "print after selection" 0 '\001' '~^; after isel$' --print-after=isel -e +.
+ok "print after allocation" 0 '\001' '~^; after ra$' --print-after=fold,ra -e +.
+ok "print after all" 0 '\001' '~^; after ra$' --print-after=all -e +.
+sh_ok "what is printed can be run" 0 '\001' '' '
+    $bfopt -O1 --print-after=fold --stop-after=fold -e "+." 2>p.ir >/dev/null; $bfopt --ir p.ir'
+ok "the lists of passes" 0 "$("$bfopt" --list-passes)\n" '' --list-passes
+for p in fold offset-merge clear-loop mul-loop scan-loop forward dse dce; do
+    sh_ok "there is a pass $p" 0 '1\n' '' '$bfopt --list-passes | grep -c "^  '$p' "'
+done
+sh_ok "the list of operations" 0 '1\n' '' '$bfopt --list-ops | grep -c "^scan "'
+ok "statistics" 0 'Hi\n' '~^clear-loop\|^ra.intervals' --stats -e "$hi"
+ok "times" 0 'Hi\n' '~ ms  run$' --time-passes -e "$hi"
+for n in 0 1 2 5 10; do
+    ok "limit of $n rewrites" 0 'Hi\n' '' --opt-limit=$n -e "$hi"
+done
+for level in 0 1 2 3; do
+    ok "checks at -O$level" 0 'Hi\n' '' -O$level --verify-each --validate-each --check-ra -e "$hi"
+done
+for n in 3 4 15; do
+    ok "$n registers, random" 0 'Hi\n' '' --max-regs=$n --ra-seed=7 --check-ra --jit -e "$hi"
+done
+for cpu in native x86-64 v3; do
+    ok "code for $cpu" 0 'Hi\n' '' --cpu=$cpu -e "$hi"
+done
+sh_ok "two compilations give the same" 0 '' '' '
+    $bfopt -S -e "+[>+<-]" >1.s; $bfopt -S -e "+[>+<-]" | cmp - 1.s'
