@@ -189,8 +189,11 @@ static void show(struct driver *d, const char *names, const char *when, const ch
         d->o->dump(d->o->dump_context, d->f, when, pass);
 }
 
-/* A no_trap mark may rest on another access, which a pass is free to remove; `inbounds` finds the
- * marks again. */
+/* Makes or reads marks, and takes care that those it leaves are true. */
+#define KEEP_MARKS "inbounds,if-convert,rebase"
+
+/* A no_trap mark may rest on another access, which other passes are free to remove; `inbounds`
+ * finds the marks again. */
 static void clear_marks(struct driver *d) {
     if (d->marked)
         for (uint32_t i = 1; i < d->f->ninsn; i++)
@@ -236,13 +239,12 @@ static void run_timed(struct driver *d, const struct pass_info *p) {
 
 static bool run_pass(struct driver *d, const struct pass_info *p) {
     show(d, d->o->print_before, "before", p->name);
-    bool marks = strcmp(p->name, "inbounds") == 0;
-    if (!marks && strcmp(p->name, "rebase") != 0) /* rebase removes no access and moves none */
+    if (!is_named(KEEP_MARKS, p->name))
         clear_marks(d);
     struct func *before = d->o->validate_each ? ir_clone(d->f) : NULL;
     d->env.pass = p->name;
     run_timed(d, p);
-    d->marked |= marks;
+    d->marked |= is_named(KEEP_MARKS, p->name);
     show(d, d->o->print_after, "after", p->name);
     bool ok = verify_after(d, p->name) && (!before || validate_after(d, before, p->name));
     ir_free(before);
