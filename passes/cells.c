@@ -11,6 +11,8 @@
 
 void cells_init(struct cells *c, struct func *f) {
     *c = (struct cells){.f = f, .n = 1, .size = 64};
+    while (c->size < f->ninsn / 8) /* a guess; it grows */
+        c->size *= 2;
     c->table = xcalloc(c->size, sizeof *c->table);
 }
 
@@ -63,39 +65,43 @@ static bool same_cell(struct cell a, struct cell b) {
     return same_value(a.root, b.root) && a.off == b.off;
 }
 
+/* Where to look first.  Four neighbouring cells stand together, which makes one cache line of them:
+ * programs work on neighbours. */
 static uint32_t cells_hash(struct cell a) {
-    uint64_t x = ((uint64_t)a.root.i << 32) ^ (uint64_t)a.off;
+    uint64_t x = ((uint64_t)a.root.i << 32) ^ ((uint64_t)a.off >> 2);
     x *= UINT64_C(0x9e3779b97f4a7c15);
     x ^= x >> 29;
     x *= UINT64_C(0xbf58476d1ce4e5b9);
-    return (uint32_t)(x >> 32);
+    return (uint32_t)(x >> 32) << 2 | (uint32_t)(a.off & 3);
+}
+
+/* The place of a in the table, or the free one where it belongs. */
+static struct cells_entry *cells_find(struct cells *c, struct cell a) {
+    uint32_t h = cells_hash(a) & (c->size - 1);
+    while (c->table[h].id != 0 && (c->table[h].root != a.root.i || c->table[h].off != a.off))
+        h = (h + 1) & (c->size - 1);
+    return &c->table[h];
 }
 
 static void cells_rehash(struct cells *c) {
     xfree(c->table);
     c->size *= 2;
     c->table = xcalloc(c->size, sizeof *c->table);
-    for (uint32_t i = 1; i < c->n; i++) {
-        uint32_t h = cells_hash(c->at[i]) & (c->size - 1);
-        while (c->table[h] != 0)
-            h = (h + 1) & (c->size - 1);
-        c->table[h] = i;
-    }
+    for (uint32_t i = 1; i < c->n; i++)
+        *cells_find(c, c->at[i]) = (struct cells_entry){c->at[i].root.i, i, c->at[i].off};
 }
 
 uint32_t cells_id(struct cells *c, value p, int64_t k) {
     struct cell a = cells_address(c, p, k);
     if (c->last && same_cell(a, c->at[c->last]))
         return c->last;
-    uint32_t h = cells_hash(a) & (c->size - 1);
-    for (; c->table[h] != 0; h = (h + 1) & (c->size - 1)) {
-        if (same_cell(a, c->at[c->table[h]]))
-            return c->last = c->table[h];
-    }
+    struct cells_entry *e = cells_find(c, a);
+    if (e->id != 0)
+        return c->last = e->id;
     c->at = xgrow(c->at, &c->cap, (uint64_t)c->n + 1, sizeof *c->at);
-    c->table[h] = c->n;
-    c->at[c->n++] = a;
-    if (2 * (uint64_t)c->n > c->size)
+    c->at[c->n] = a;
+    *e = (struct cells_entry){a.root.i, c->n, a.off};
+    if (2 * (uint64_t)++c->n > c->size)
         cells_rehash(c);
     return c->last = c->n - 1;
 }

@@ -18,7 +18,10 @@ struct cells {
     struct func *f;
     struct cell *at; /* at[1..n-1]; a pass may keep arrays of its own indexed alike */
     uint32_t n, cap;
-    uint32_t *table; /* hash table of cell numbers; size a power of two */
+    struct cells_entry {
+        uint32_t root, id; /* id 0: free */
+        int64_t off;
+    } * table; /* hash table; size a power of two */
     uint32_t size;
     uint32_t last;        /* the number given last: most cells are used twice in a row */
     struct cell *pointer; /* memo: root and distance of each move seen */
