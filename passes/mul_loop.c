@@ -428,8 +428,7 @@ static value mul_emit_total(struct mul *m, value at, const struct mul_trips *n,
     return mul_emit(m, at, OP_MUL, n->factor, ir_const(m->f, gain->c * n->scale));
 }
 
-/* Brings one cell from before the loop to behind it; `now` becomes its final value (as an opaque).
- */
+/* Brings one cell from before the loop to behind it. */
 static void mul_emit_cell(struct mul *m, value at, const struct mul_trips *n, uint32_t i) {
     struct mul_cell *c = &m->cell[i];
     value v;
