@@ -45,8 +45,11 @@ struct isel {
     bool provided; /* the present group ends with the flags of `pending` */
 };
 
+/* Every call from select.c starts here. */
 static struct isel *isel_of(struct select *s) {
-    return s->ctx;
+    struct isel *x = s->ctx;
+    x->s = s;
+    return x;
 }
 static const struct insn *at(const struct isel *x, value v) {
     return ir_at(x->s->f, v);
@@ -1050,7 +1053,6 @@ static void emit_insn(struct isel *x, value v) {
 
 static void x64_insn(struct select *s, value v) {
     struct isel *x = isel_of(s);
-    x->s = s;
     x->provided = false;
     if (is(x, v, OP_BR)) {
         plan_flags(x, v);
