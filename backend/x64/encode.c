@@ -144,7 +144,7 @@ static void request_operand(ZydisEncoderOperand *o, const struct x64_insn *in, u
         o->type = ZYDIS_OPERAND_TYPE_MEMORY;
         o->mem.base = zydis_address_reg(in->base);
         o->mem.index = zydis_address_reg(in->index);
-        o->mem.scale = in->index == X64_NO_REG ? 0 : (ZyanU8)(1U << in->scale);
+        o->mem.scale = (ZyanU8)(in->index == X64_NO_REG ? 0U : 1U << in->scale);
         o->mem.displacement = disp;
         o->mem.size = (ZyanU16)size;
         break;
