@@ -14,8 +14,8 @@
  * 1991), for up to PROMOTE_CELLS cells of a loop at once.
  *
  * Traps: a load on the way in may only go where the source would go off the tape before it prints
- * anything: to cells that the loop's head accesses before any I/O, and, the tape being contiguous,
- * to cells between those, and to cells at a known place inside the tape.
+ * anything: to cells that each iteration accesses before any I/O and any inner loop; and, the tape
+ * being contiguous, to cells between those, and to cells at a known place inside the tape.
  *
  * Relies on: rotated loops (the head runs whenever the loop is entered). */
 #include <string.h>
@@ -124,7 +124,7 @@ struct candidate {
     int64_t off;
     uint64_t weight; /* accesses, eight times as much for each loop level */
     uint32_t src;
-    bool certain; /* accessed by the head before any I/O */
+    bool certain; /* accessed by every iteration before any I/O */
     bool proves;  /* the outermost certain ones: the tape reaches from one to the other */
 };
 
@@ -148,16 +148,24 @@ static uint64_t block_weight(const struct promote *p, block b) {
     return UINT64_C(1) << (3 * (depth < 10 ? depth : 10));
 }
 
+/* Does block b of the loop run in every iteration? */
+static bool runs_always(const struct promote *p, block b) {
+    const struct block_data *d = ir_block(p->f, p->body[0]);
+    block latch = d->pred[body_index(p, d->pred[0]) == UINT32_MAX ? 1 : 0];
+    return cfg_dominates(&p->dom, b, latch);
+}
+
 static void collect_candidates(struct promote *p, struct candidates *c) {
-    block head = p->loops.loop[p->loop].head;
+    bool barrier = false; /* I/O or an inner loop, which may not end, may come before */
     c->n = 0;
     for (uint32_t i = 0; i < p->nbody; i++) {
         block b = p->body[i];
-        bool certain = same_block(b, head);
+        barrier |= p->loops.of[b.i] != p->loop || (i > 0 && p->f->strict);
+        bool always = runs_always(p, b);
         IR_FOR_INSNS (p->f, b, v) {
             const struct insn *in = ir_at(p->f, v);
-            if (ir_has(p->f, v, EFF_IO) && in->op != OP_TOUCH)
-                certain = false;
+            barrier |= ir_has(p->f, v, EFF_IO) && in->op != OP_TOUCH;
+            bool certain = always && !barrier;
             if (in->op != OP_LOAD && in->op != OP_STORE)
                 continue;
             struct candidate *k = candidate_of(c, cells_address(&p->cells, in->a, in->imm).off);
