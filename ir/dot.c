@@ -69,6 +69,9 @@ static void put_html(struct text *out, const char *s, size_t n) {
         case '"':
             text_put(out, "&quot;");
             break;
+        case '\\': /* Graphviz takes two for one, even here. */
+            text_put(out, "\\\\");
+            break;
         default:
             text_char(out, s[i]);
             break;
