@@ -346,6 +346,7 @@ static enum exit_status main_job(struct job *j) {
 int main(int argc, char **argv) {
     static struct job job;
     struct text why = {0};
+    alloc_set_up();
     main_fill_descriptors();
     signal(SIGPIPE, SIG_IGN); /* A reader that is gone is an error of write, like any other. */
     if (!options_parse(&job.o, argc, argv, &why)) {

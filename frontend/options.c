@@ -328,8 +328,8 @@ static bool opt_together(const struct options *o, struct text *why) {
         wrong = "--max-steps counts commands of the source, which only --ref does";
     else if (o->ir_input && (o->engine == ENGINE_REF || o->max_steps != UINT64_MAX))
         wrong = "--ref runs source, not --ir";
-    else if (o->engine == ENGINE_REF && o->action != ACT_RUN)
-        wrong = "--ref only runs programs";
+    else if ((o->engine == ENGINE_REF || o->max_steps != UINT64_MAX) && o->action != ACT_RUN)
+        wrong = "--ref and --max-steps only run programs";
     if (wrong != NULL)
         text_put(why, wrong);
     return wrong == NULL;

@@ -46,7 +46,7 @@ for n in 0 1 2 5 10; do
     ok "limit of $n rewrites" 0 'Hi\n' '' --opt-limit=$n -e "$hi"
 done
 for level in 0 1 2 3; do
-    ok "checks at -O$level" 0 'Hi\n' '' -O$level --verify-each --validate-each --check-ra -e "$hi"
+    ok "checks at -O$level" 0 'Hi\n' '' -O$level --tape=1k --verify-each --validate-each --check-ra -e "$hi"
 done
 for n in 3 4 15; do
     ok "$n registers, random" 0 'Hi\n' '' --max-regs=$n --ra-seed=7 --check-ra --jit -e "$hi"

@@ -23,10 +23,22 @@ sh_ok "a closed standard input is no place for -o" 4 '' '*' '$bfopt -e +., -o f 
 sh_ok "a closed standard error" 3 '\001' '' '$bfopt -e "+.<." -o f 2>&-; s=$?; cat f; exit $s'
 sh_ok "a reader that is gone" 0 '4\n' "~cannot write the program's output: Broken pipe" '
     { $bfopt --ref -e "+[.]"; echo $? >s; } | true; cat s'
-sh_ok "an interrupt writes out what there is" 0 'A130\n' '*' '
-    $bfopt --ref -e "++++++++[>++++++++<-]>+.[]" >f & p=$!
-    sleep 0.3; kill -INT $p 2>/dev/null; kill -TERM $p; wait $p; s=$?
-    [ $s = 143 ] && s=130; cat f; echo $s'
+for engine in --ref --interp '--jit -O0' --jit; do
+    sh_ok "an interrupt writes out what there is ($engine)" 130 'A' '*' "
+        timeout --preserve-status -s INT 0.5 \$bfopt $engine -e '++++++++[>++++++++<-]>+.[]'"
+done
+sh_ok "so does the end of a session" 143 'A' '*' '
+    timeout --preserve-status -s TERM 0.5 $bfopt -e "++++++++[>++++++++<-]>+.[]"'
 sh_ok "output comes before input is waited for" 0 'ok\n' '' '
     mkfifo a b; $bfopt -e "+++++++[>+++++++<-]>.,." <a >b & exec 3>a 4<b
     x=$(head -c 1 <&4); [ "$x" = 1 ] && echo ok; exec 3>&-; wait'
+if strace -qq -o /dev/null true 2>/dev/null; then
+    no_stack='strace -qq -o /dev/null -e inject=sigaltstack:error=ENOMEM'
+    sh_ok "no stack for faults, --jit" 1 '' 'bfopt: error: cannot run machine code: faults cannot be caught\n' "$no_stack"' $bfopt --jit -e +.'
+    sh_ok "no stack for faults" 0 '\001' '' "$no_stack"' $bfopt -e +.'
+    sh_ok "no mapping both writable and executable" 0 '0\n' '' '
+        strace -qq -o calls -e trace=mmap,mprotect,mremap $bfopt --jit -e "+[.-]" >/dev/null
+        grep -c "PROT_WRITE|PROT_EXEC" calls || true'
+    sh_ok "interrupted and short writes" 0 '\001\002' '' '
+        strace -qq -o /dev/null -e inject=write:error=EINTR:when=1 $bfopt -e "+.+."'
+fi

@@ -25,6 +25,7 @@ ok "no tape" 1 '' '~bad number `0`' -e + --tape=0
 ok "huge number" 1 '' '~bad number' -e + --max-steps=99999999999999999999
 ok "a tape that cannot be mapped" 1 '' '~no memory for a tape' -e + --cell-bits=64 --tape=60000g
 ok "max-steps needs the reference interpreter" 1 '' '~only --ref does' --jit --max-steps=1 -e +
+ok "ref only runs" 1 "" "~only run programs" -S --max-steps=5 -e +
 ok "ref runs no IR" 1 '' '~not --ir' --ref --ir -e +
 ok "options after the program" 0 'A' '' -e '++++++++[>++++++++<-]>+.' --ref --eof=0
 ok "options and a double dash" 1 '' '~cannot read `-e`' --ref -- -e
