@@ -126,6 +126,10 @@ static struct func *build(const struct program *p, uint32_t from, uint32_t to,
     f->tape_cells = o->tape_cells;
     struct builder bd = {.f = f, .o = o, .b = ir_block_new(f, NO_BLOCK)};
     bd.ptr = ir_append(f, bd.b, OP_TAPE, NO_VALUE, NO_VALUE, 0, NO_SRC);
+    /* An addition or a bracket makes three instructions, a move one: this is seldom exceeded, and
+     * saves copying while the arrays grow. */
+    if (to - from < UINT32_MAX / 4)
+        ir_reserve(f, 3 * (to - from) + 16);
     for (uint32_t i = from; i < to; i++)
         build_op(&bd, p, &p->op[i]);
     assert(bd.nopen == 0);

@@ -111,6 +111,16 @@ static void grow_insns(struct func *f) {
     f->home = xrealloc(f->home, cap, sizeof *f->home);
 }
 
+void ir_reserve(struct func *f, uint32_t n) {
+    if (n <= f->insn_cap)
+        return;
+    f->insn = xrealloc(f->insn, n, sizeof *f->insn);
+    f->next = xrealloc(f->next, n, sizeof *f->next);
+    f->prev = xrealloc(f->prev, n, sizeof *f->prev);
+    f->home = xrealloc(f->home, n, sizeof *f->home);
+    f->insn_cap = n;
+}
+
 /* A new record in no block. */
 static value new_insn(struct func *f, enum op op, enum kind kind, value a, value b, int64_t imm,
                       uint32_t src) {
@@ -251,6 +261,7 @@ void ir_replace(struct func *f, value v, value with) {
     struct insn *in = ir_at(f, v);
     uint8_t kind = in->kind;
     *in = (struct insn){.op = OP_COPY, .kind = kind, .a = with, .src = NO_SRC};
+    f->ncopy++;
 }
 
 value ir_resolve_copy(struct func *f, value v) {
@@ -272,11 +283,9 @@ static void settle_operand(struct func *f, value *o) {
 }
 
 void ir_settle(struct func *f) {
-    bool any = false;
-    for (uint32_t i = 1; i < f->ninsn && !any; i++)
-        any = f->insn[i].op == OP_COPY;
-    if (!any)
+    if (f->ncopy == 0)
         return;
+    f->ncopy = 0;
     for (uint32_t i = 1; i < f->ninsn; i++) {
         struct insn *in = &f->insn[i];
         if (in->op == OP_COPY || in->op == OP_NOP || in->op == OP_CONST)

@@ -122,6 +122,7 @@ struct func {
     uint32_t *next, *prev;
     block *home; /* block an instruction stands in; NO_BLOCK for constants and removed ones */
     uint32_t ninsn, insn_cap;
+    uint32_t ncopy; /* COPYs made since the last ir_settle */
 
     struct block_data *block; /* block[0] is unused */
     uint32_t nblock, block_cap;
@@ -140,6 +141,8 @@ struct func {
 
 struct func *ir_new(unsigned cell_bits);
 void ir_free(struct func *f);
+/* Makes room for n instructions at once. */
+void ir_reserve(struct func *f, uint32_t n);
 struct func *ir_clone(const struct func *f);
 
 /* ---- values ---- */

@@ -18,7 +18,7 @@
  * that are accessed for certain: before the branch in its block, or behind the triangle before any
  * I/O.  Then the program leaves the tape here whichever way it goes.
  *
- * Relies on marks by inbounds, and removes them all: what they rest on may change now.  Linear: each block is merged once.  Tests: tests/ir/if-convert. */
+ * Relies on marks by inbounds.  Linear: each block is merged once.  Tests: tests/ir/if-convert. */
 #include "passes/cells.h"
 #include "passes/pass.h"
 #include "runtime/alloc.h"
@@ -207,12 +207,6 @@ static void run_always(struct if_convert *c) {
     c->changed = true;
 }
 
-static void forget_marks(struct func *f) {
-    IR_FOR_BLOCKS (f, b)
-        IR_FOR_INSNS (f, b, v)
-            ir_at(f, v)->trap = MAY_TRAP;
-}
-
 bool pass_if_convert(struct func *f, struct pass_env *env) {
     struct if_convert c = {.f = f, .env = env};
     cells_init(&c.cells, f);
@@ -221,7 +215,5 @@ bool pass_if_convert(struct func *f, struct pass_env *env) {
                pass_may(env))
             run_always(&c);
     cells_free(&c.cells);
-    if (c.changed)
-        forget_marks(f);
     return c.changed;
 }

@@ -14,28 +14,36 @@
 
 #define VALIDATE_TRIALS 6 /* of validate_each, for each pass */
 
-static const char *const level_0[] = {NULL};
+/* Passes, and what cleans up behind them if they changed anything. */
+struct stage {
+    const char *passes, *then;
+};
 
-static const char *const level_1[] = {
+static const struct stage level_0[] = {{NULL, NULL}};
+
+static const struct stage level_1[] = {
     /* Balanced loops get their pointer back; straight code becomes one load and store a cell. */
-    "fold", "offset-merge", "dce", "forward", "fold", "dse", "dce",
+    {"fold,offset-merge,dce,forward,fold,dse,dce", NULL},
     /* Idioms, innermost loops first; what surrounds them becomes straight code. */
-    "scan-loop", "clear-loop", "mul-loop", "fold", "offset-merge", "forward", "fold", "dse", "dce",
+    {"scan-loop,clear-loop,mul-loop", "fold,offset-merge,forward,fold,dse,dce"},
     /* Always last: they look at the accesses that are left. */
-    "inbounds", "rebase", NULL};
+    {"inbounds,rebase", NULL},
+    {NULL, NULL}};
 
-static const char *const level_2[] = {
-    "fold", "offset-merge", "dce", "forward", "fold", "dse", "dce",
-    "scan-loop", "clear-loop", "mul-loop", "fold", "offset-merge", "forward", "fold", "dse", "dce",
+static const struct stage level_2[] = {
+    {"fold,offset-merge,dce,forward,fold,dse,dce", NULL},
+    {"scan-loop,clear-loop,mul-loop", "fold,offset-merge,forward,fold,dse,dce"},
     /* Loops around idioms may be idioms now. */
-    "clear-loop", "mul-loop", "fold", "offset-merge", "forward", "fold", "dse", "dce",
+    {"clear-loop,mul-loop", "fold,offset-merge,forward,fold,dse,dce"},
     /* What is left of balanced loops works on values. */
-    "promote", "fold", "gvn", "dce", "forward", "dse", "fold", "dce",
+    {"promote", "fold,gvn,dce,forward,dse,fold,dce"},
     /* Detours that cannot leave the tape are always taken. */
-    "inbounds", "if-convert", "fold", "forward", "fold", "dse", "dce",
-    "inbounds", "rebase", NULL};
+    {"inbounds", NULL},
+    {"if-convert", "fold,forward,fold,dse,dce"},
+    {"inbounds,rebase", NULL},
+    {NULL, NULL}};
 
-static const char *const *const pipeline_levels[] = {level_0, level_1, level_2, level_2};
+static const struct stage *const pipeline_levels[] = {level_0, level_1, level_2, level_2};
 #define MAX_LEVEL 3
 
 /* ---- passes by name ---- */
@@ -181,7 +189,8 @@ struct driver {
     const struct pipeline_options *o;
     struct pass_env env;
     struct text *error;
-    bool marked; /* f may hold no_trap marks */
+    bool marked;  /* f may hold no_trap marks */
+    bool changed; /* some pass of the present list changed f */
 };
 
 static void show(struct driver *d, const char *names, const char *when, const char *pass) {
@@ -228,6 +237,7 @@ static void run_timed(struct driver *d, const struct pass_info *p) {
     struct pass_stats *s = d->o->stats;
     double start = s ? now() : 0;
     bool changed = p->run(d->f, &d->env);
+    d->changed |= changed;
     ir_settle(d->f);
     if (!s)
         return;
@@ -260,19 +270,20 @@ static bool run_name(struct driver *d, const char *name, size_t len, bool *stop)
     return run_pass(d, p);
 }
 
-static bool run_level(struct driver *d) {
-    int level = d->o->level < 0 ? 0 : d->o->level > MAX_LEVEL ? MAX_LEVEL : d->o->level;
-    bool stop = false;
-    for (const char *const *p = pipeline_levels[level]; *p && !stop; p++)
-        if (!run_name(d, *p, strlen(*p), &stop))
+/* *stop: the pass to stop after was among them. */
+static bool run_list(struct driver *d, const char *names, bool *stop) {
+    d->changed = false;
+    for (const char *p = names; p && !*stop; p = name_after(p))
+        if (!run_name(d, p, name_length(p), stop))
             return false;
     return true;
 }
 
-static bool run_list(struct driver *d, const char *names) {
+static bool run_level(struct driver *d) {
+    int level = d->o->level < 0 ? 0 : d->o->level > MAX_LEVEL ? MAX_LEVEL : d->o->level;
     bool stop = false;
-    for (const char *p = names; p && !stop; p = name_after(p))
-        if (!run_name(d, p, name_length(p), &stop))
+    for (const struct stage *s = pipeline_levels[level]; s->passes && !stop; s++)
+        if (!run_list(d, s->passes, &stop) || (d->changed && !run_list(d, s->then, &stop)))
             return false;
     return true;
 }
@@ -293,21 +304,23 @@ bool pipeline_run(struct func *f, const struct pipeline_options *o, struct text 
     if ((named && !names_known(o->passes, false, error)) ||
         !names_known(o->stop_after, false, error))
         return false;
+    bool stop = false;
     if (o->passes)
-        return !named || run_list(&d, o->passes);
+        return !named || run_list(&d, o->passes, &stop);
     return run_level(&d);
 }
 
 /* ---- --list-passes ---- */
 
 void pipeline_list(struct text *out) {
-    text_put(out, "Passes:\n");
+    text_put(out, "Passes, and what each level runs (what is in brackets: if those before changed "
+                  "anything):\n");
     for (unsigned i = 0; i < pass_table_size; i++)
         text_fmt(out, "  %-14s %s\n", pass_table[i].name, pass_table[i].what);
     for (int level = 0; level <= MAX_LEVEL; level++) {
         text_fmt(out, "-O%d:", level);
-        for (const char *const *p = pipeline_levels[level]; *p; p++)
-            text_fmt(out, " %s", *p);
+        for (const struct stage *s = pipeline_levels[level]; s->passes; s++)
+            text_fmt(out, s->then ? " %s (%s)" : " %s", s->passes, s->then);
         text_put(out, "\n");
     }
 }

@@ -6,6 +6,8 @@
 #include "runtime/alloc.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -69,6 +71,12 @@ static void *alloc_advise(void *p, size_t bytes) {
         madvise((void *)from, to - from, MADV_HUGEPAGE);
     }
     return p;
+}
+
+void alloc_set_up(void) {
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    mallopt(M_TOP_PAD, 16 << 20);
 }
 
 void *xalloc(size_t n, size_t size) {

@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Once, at the start: memory that was freed is kept for the next array, instead of going back to
+ * the kernel, which would have to clear it again.  Passes make and drop large arrays all the time. */
+void alloc_set_up(void);
+
 /* n * size bytes, uninitialised (xalloc) or zero (xcalloc); never NULL.  An overflowing product or
  * a failed allocation ends the process through fatal_no_memory(). */
 void *xalloc(size_t n, size_t size);
