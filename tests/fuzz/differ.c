@@ -1,19 +1,30 @@
 /* differ.c: the comparison of engines.
  *
- * What must agree (docs/reliability.md):
- *   the program ends        output, input consumed and final pointer are the reference's
+ * What must agree (docs/testing.md):
+ *   the program ends        output, bytes read and final pointer are the reference's
  *   it goes off the tape    --strict: the same operation, cell and output.  Otherwise: the output
  *                           that came before is all there; an access whose effect is dead may go
- *                           unreported, so the run may also end later, or with another access
+ *                           unreported, so the run may also go on, even for ever
+ *
+ * A run that takes a fifth of a second of processor time is taken for endless: the reference needed
+ * no more than some thousand steps.  It is left by a jump out of the signal handler; nothing but
+ * the engine under test runs at that time.
  */
 #include "tests/fuzz/differ.h"
 
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-#include "backend/compile.h"
+#include "backend/ra.h"
+#include "backend/vm/vm.h"
+#include "backend/x64/emit.h"
+#include "backend/x64/isel.h"
+#include "backend/x64/jit.h"
 #include "frontend/parse.h"
 #include "frontend/reference.h"
 #include "ir/build.h"
@@ -21,9 +32,11 @@
 #include "runtime/alloc.h"
 #include "runtime/text.h"
 
-#define MAX_OUTPUT (1 << 16)
+#define MAX_OUTPUT       (1 << 16)
+#define RUN_MILLISECONDS 200 /* of processor time */
 
 struct outcome {
+    bool endless;
     enum run_end end;
     uint32_t src;
     int64_t cell, pointer;
@@ -36,11 +49,9 @@ struct differ {
     struct differ_options o;
     struct rt rt;
     int in_fd, out_fd;
-    unsigned cell_bytes; /* of the mapped tape; 0: none */
+    struct tape tape[4]; /* of cells of 1, 2, 4 and 8 bytes; those without a base are not mapped */
     struct program program;
     bool parsed;
-    const uint8_t *input;
-    size_t ninput;
     struct outcome ref, got;
 };
 
@@ -52,8 +63,12 @@ void config_text(struct text *out, const struct config *c) {
              c->cell_bits, eof[c->eof]);
     if (c->strict)
         text_put(out, " --strict");
+    if (c->bounds)
+        text_put(out, " --guard=off");
     if (c->max_regs)
         text_fmt(out, " --max-regs=%u", c->max_regs);
+    if (c->ra_seed)
+        text_fmt(out, " --ra-seed=%u", c->ra_seed);
 }
 
 struct differ *differ_new(const struct differ_options *o) {
@@ -74,36 +89,37 @@ static void drop_program(struct differ *d) {
 
 void differ_free(struct differ *d) {
     drop_program(d);
-    if (d->cell_bytes)
-        tape_unmap(&d->rt.tape);
+    for (unsigned i = 0; i < 4; i++)
+        tape_unmap(&d->tape[i]);
     close(d->in_fd);
     close(d->out_fd);
     xfree(d);
 }
 
+/* ---- one run ---- */
+
 /* An empty tape of the right width, the input rewound, the output empty. */
 static void prepare(struct differ *d, unsigned cell_bits, enum eof_mode eof) {
-    if (d->cell_bytes != cell_bits / 8) {
-        if (d->cell_bytes)
-            tape_unmap(&d->rt.tape);
-        if (!tape_map(&d->rt.tape, d->o.cells, cell_bits / 8, 0, true))
-            abort();
-        d->cell_bytes = cell_bits / 8;
-    }
-    memset(d->rt.tape.base, 0, d->rt.tape.bytes);
+    unsigned bytes = cell_bits / 8;
+    struct tape *t = &d->tape[__builtin_ctz(bytes)];
+    if (!t->base && !tape_map(t, d->o.cells, bytes, 0, true))
+        abort();
+    d->rt.tape = *t;
+    memset(t->base, 0, t->bytes);
     rt_io_init(&d->rt, d->in_fd, d->out_fd, eof);
     if (lseek(d->in_fd, 0, SEEK_SET) != 0 || ftruncate(d->out_fd, 0) != 0 ||
         lseek(d->out_fd, 0, SEEK_SET) != 0)
         abort();
 }
 
-static void collect(struct differ *d, struct outcome *o) {
+static void collect(struct differ *d, struct outcome *o, bool endless) {
+    o->consumed = rt_bytes_in(&d->rt);
+    rt_flush(&d->rt);
+    o->endless = endless;
     o->end = d->rt.end;
     o->src = d->rt.end_src;
     o->cell = d->rt.end_cell;
     o->pointer = d->rt.end_pointer;
-    o->consumed = (uint64_t)lseek(d->in_fd, 0, SEEK_CUR) -
-                  (uint64_t)(d->rt.in_limit - d->rt.in_pos);
     ssize_t n = pread(d->out_fd, o->out, sizeof o->out, 0);
     o->nout = n < 0 ? 0 : (size_t)n;
 }
@@ -120,49 +136,102 @@ enum verdict differ_reference(struct differ *d, const char *program, size_t len,
         abort();
     prepare(d, cell_bits, eof);
     reference_run(&d->program, &d->rt, d->o.max_steps);
-    collect(d, &d->ref);
+    collect(d, &d->ref, false);
     return d->ref.end == RUN_MAX_STEPS || d->ref.nout == MAX_OUTPUT ? SKIPPED : AGREES;
 }
 
-static const char *end_name(enum run_end end) {
-    static const char *const name[] = {"ends",         "goes off the tape", "has an input error",
-                                       "has an output error", "runs out of steps",
+/* ---- leaving endless runs ---- */
+
+static sigjmp_buf endless_jump;
+
+static void on_endless(int signal_number) {
+    (void)signal_number;
+    siglongjmp(endless_jump, 1);
+}
+
+static void set_timer(long milliseconds) {
+    struct itimerval t = {.it_value.tv_usec = milliseconds * 1000};
+    setitimer(ITIMER_VIRTUAL, &t, NULL);
+}
+
+struct engine_run {
+    struct mach *m;       /* for the interpreters */
+    struct jit_unit unit; /* for machine code */
+    bool made;
+};
+
+/* Runs the engine; false: no end in time.  Kept apart so that no local variable lives through the
+ * jump. */
+static __attribute__((noinline)) bool run_in_time(struct differ *d, struct engine_run *r,
+                                                  enum engine engine) {
+    if (sigsetjmp(endless_jump, 1) != 0) {
+        if (engine == ENGINE_JIT)
+            fault_remove();
+        return false;
+    }
+    struct sigaction act = {.sa_handler = on_endless};
+    sigaction(SIGVTALRM, &act, NULL);
+    set_timer(RUN_MILLISECONDS);
+    if (engine == ENGINE_JIT) {
+        if (!jit_run(&d->rt, &r->unit))
+            abort();
+    } else {
+        vm_run(r->m, &d->rt, d->rt.tape.base, engine == ENGINE_SWITCH ? VM_SWITCH : VM_THREADED);
+    }
+    set_timer(0);
+    return true;
+}
+
+/* ---- comparing ---- */
+
+static const char *end_name(const struct outcome *o) {
+    static const char *const name[] = {"ends",
+                                       "goes off the tape",
+                                       "has an input error",
+                                       "has an output error",
+                                       "runs out of steps",
                                        "is interrupted"};
-    return name[end];
+    return o->endless ? "does not end" : name[o->end];
 }
 
 static bool same_bytes(const struct outcome *a, const struct outcome *b, size_t n) {
     return a->nout >= n && b->nout >= n && memcmp(a->out, b->out, n) == 0;
 }
 
+static enum verdict different_end(const struct outcome *ref, const struct outcome *got,
+                                  struct text *why) {
+    text_fmt(why, "it %s (cell %lld, offset %u), but %s in the reference (cell %lld, offset %u)",
+             end_name(got), (long long)got->cell, got->src, end_name(ref), (long long)ref->cell,
+             ref->src);
+    return DIFFERS;
+}
+
 static enum verdict compare(const struct outcome *ref, const struct outcome *got, bool strict,
                             struct text *why) {
     bool loose = ref->end == RUN_OFF_TAPE && !strict;
+    if (got->endless && !loose)
+        return different_end(ref, got, why);
+    /* What an endless run has not flushed yet is no loss, and collect has flushed it. */
     if (!same_bytes(ref, got, ref->nout) || (!loose && got->nout != ref->nout)) {
         text_fmt(why, "output: %zu bytes, expected %zu", got->nout, ref->nout);
         return DIFFERS;
     }
     if (loose)
         return AGREES;
-    if (got->end != ref->end) {
-        text_fmt(why, "it %s (cell %lld, offset %u), but %s in the reference (cell %lld, offset %u)",
-                 end_name(got->end), (long long)got->cell, got->src, end_name(ref->end),
-                 (long long)ref->cell, ref->src);
-        return DIFFERS;
-    }
-    if (ref->end == RUN_OFF_TAPE && (got->cell != ref->cell || got->src != ref->src)) {
-        text_fmt(why, "off the tape at cell %lld, offset %u; expected cell %lld, offset %u",
-                 (long long)got->cell, got->src, (long long)ref->cell, ref->src);
-        return DIFFERS;
-    }
+    if (got->end != ref->end)
+        return different_end(ref, got, why);
+    if (ref->end == RUN_OFF_TAPE && (got->cell != ref->cell || got->src != ref->src))
+        return different_end(ref, got, why);
     if (ref->end == RUN_DONE && (got->pointer != ref->pointer || got->consumed != ref->consumed)) {
-        text_fmt(why, "pointer %lld, %llu bytes read; expected %lld, %llu",
-                 (long long)got->pointer, (unsigned long long)got->consumed,
-                 (long long)ref->pointer, (unsigned long long)ref->consumed);
+        text_fmt(why, "pointer %lld, %llu bytes read; expected %lld, %llu", (long long)got->pointer,
+                 (unsigned long long)got->consumed, (long long)ref->pointer,
+                 (unsigned long long)ref->consumed);
         return DIFFERS;
     }
     return AGREES;
 }
+
+/* ---- compiling ---- */
 
 static struct func *optimized(struct differ *d, const struct config *c, struct text *why) {
     struct build_options bo = {.cell_bits = c->cell_bits,
@@ -172,25 +241,57 @@ static struct func *optimized(struct differ *d, const struct config *c, struct t
     struct func *f = ir_build_program(&d->program, &bo);
     struct pipeline_options po = {.level = (int)c->level,
                                   .verify_each = d->o.verify,
-                                  .validate_each = d->o.validate};
+                                  .validate_each = d->o.validate,
+                                  .stats = d->o.stats};
     if (pipeline_run(f, &po, why))
         return f;
     ir_free(f);
     return NULL;
 }
 
+/* Allocated machine code for f, or NULL and why. */
+static struct mach *selected(struct differ *d, struct func *f, const struct config *c,
+                             struct text *why) {
+    struct isel_options io = {.check_bounds = c->bounds};
+    struct ra_options ro = {.max_regs = c->max_regs, .seed = c->ra_seed};
+    struct ra_stats stats = {0};
+    struct mach *before = c->engine == ENGINE_JIT ? x64_select(f, &io) : vm_select(f);
+    struct mach *after = ra_allocate(before, &ro, &stats);
+    if (d->o.check_ra && !ra_check(before, after, why)) {
+        mach_free(after);
+        after = NULL;
+    }
+    mach_free(before);
+    return after;
+}
+
+static bool make_unit(struct engine_run *r, struct text *why) {
+    struct emitted *e = emit(r->m);
+    const char *reason = "the frame is too large";
+    r->made = e && jit_make(&r->unit, e, &reason);
+    if (!r->made)
+        text_put(why, reason);
+    emit_free(e);
+    return r->made;
+}
+
 enum verdict differ_run(struct differ *d, const struct config *c, struct text *why) {
     prepare(d, c->cell_bits, c->eof);
+    struct engine_run r = {0};
     struct func *f = optimized(d, c, why);
     if (!f)
         return DIFFERS;
-    struct compile_options co = {.max_regs = c->max_regs, .check_ra = d->o.check_ra};
-    bool ok = c->engine == ENGINE_JIT
-                  ? compile_and_run_jit(f, &co, &d->rt, why)
-                  : compile_and_run_vm(f, &co, &d->rt, c->engine == ENGINE_SWITCH, why);
+    r.m = selected(d, f, c, why);
+    enum verdict v = DIFFERS;
+    if (r.m && (c->engine != ENGINE_JIT || make_unit(&r, why))) {
+        bool ended = run_in_time(d, &r, c->engine);
+        collect(d, &d->got, !ended);
+        v = compare(&d->ref, &d->got, c->strict, why);
+    }
+    if (r.made)
+        jit_free(&r.unit);
+    if (r.m)
+        mach_free(r.m);
     ir_free(f);
-    if (!ok)
-        return DIFFERS;
-    collect(d, &d->got);
-    return compare(&d->ref, &d->got, c->strict, why);
+    return v;
 }

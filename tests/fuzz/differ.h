@@ -20,7 +20,9 @@ struct config {
     unsigned cell_bits;
     enum eof_mode eof;
     bool strict;
+    bool bounds;       /* machine code compares with the limits of the tape */
     unsigned max_regs; /* 0: all */
+    uint32_t ra_seed;  /* not 0: random choices of the register allocator */
 };
 
 /* The options of bfopt that mean the same. */
@@ -29,16 +31,18 @@ void config_text(struct text *out, const struct config *c);
 /* What the differential run of one program came to. */
 enum verdict {
     AGREES,
-    SKIPPED,  /* not balanced, or still running after the step limit */
-    DIFFERS,  /* `why` tells */
+    SKIPPED, /* not balanced, too much output, or still running after the step limit */
+    DIFFERS, /* `why` tells */
 };
 
+struct pass_stats;
 struct differ_options {
-    uint64_t max_steps; /* of the reference; a program that needs more is skipped */
-    uint64_t cells;     /* of the tape: small, so that going off it is common */
-    bool verify;        /* verify the IR after every pass */
-    bool validate;      /* evaluate the IR before and after every pass */
-    bool check_ra;      /* prove each allocation */
+    uint64_t max_steps;       /* of the reference; a program that needs more is skipped */
+    uint64_t cells;           /* of the tape: small, so that going off it is common */
+    bool verify;              /* verify the IR after every pass */
+    bool validate;            /* evaluate the IR before and after every pass */
+    bool check_ra;            /* prove each allocation */
+    struct pass_stats *stats; /* what the passes did is counted here; NULL: not at all */
 };
 
 struct differ;

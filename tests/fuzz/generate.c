@@ -1,7 +1,7 @@
 /* generate.c: random programs, valid by construction and weighted towards what optimizers rewrite.
  *
- * Most pieces are balanced (the pointer comes back) and most loops count down, so that most programs
- * end; the caller finds out with the reference interpreter and drops the others. */
+ * Most pieces are balanced (the pointer comes back) and most loops count down, so that most
+ * programs end; the caller finds out with the reference interpreter and drops the others. */
 #include "tests/fuzz/generate.h"
 
 #include <stdbool.h>
@@ -142,31 +142,45 @@ static void wild(struct text *out, struct rng *r, unsigned size, unsigned depth)
 static void piece(struct text *out, struct rng *r, unsigned size, unsigned depth) {
     unsigned inner = depth < MAX_DEPTH && size > 1 ? 1 + rng_below(r, size) : 0;
     switch (rng_below(r, inner ? 24 : 18)) {
-    case 0: case 1: case 2: case 3: case 4:
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4:
         add(out, amount(r));
         break;
-    case 5: case 6: case 7: case 8:
+    case 5:
+    case 6:
+    case 7:
+    case 8:
         move(out, distance(r));
         break;
-    case 9: case 10:
+    case 9:
+    case 10:
         text_char(out, '.');
         break;
     case 11:
         text_char(out, ',');
         break;
-    case 12: case 13:
+    case 12:
+    case 13:
         clear_cell(out, r);
         break;
-    case 14: case 15: case 16:
+    case 14:
+    case 15:
+    case 16:
         multiply(out, r);
         break;
     case 17:
         scan(out, r);
         break;
-    case 18: case 19: case 20:
+    case 18:
+    case 19:
+    case 20:
         nest(out, r, inner, depth);
         break;
-    case 21: case 22:
+    case 21:
+    case 22:
         condition(out, r, inner, depth);
         break;
     default:

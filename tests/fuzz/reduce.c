@@ -2,8 +2,8 @@
  *
  *   >>>>+++[->[-<+>]<]>.   =>   +[>.<-]      (say)
  *
- * Three kinds of steps, repeated while any succeeds: drop a stretch of commands (halving its length),
- * drop a loop with its body, drop only the two brackets around a body. */
+ * Three kinds of steps, repeated while any succeeds: drop a stretch of commands (halving its
+ * length), drop a loop with its body, drop only the two brackets around a body. */
 #include "tests/fuzz/reduce.h"
 
 #include <stdlib.h>
