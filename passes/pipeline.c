@@ -21,25 +21,29 @@ struct stage {
 
 static const struct stage level_0[] = {{NULL, NULL}};
 
+/* Behind idioms that became straight code. */
+#define CLEAN_UP "offset-merge,forward,fold,dse,dce"
+
 static const struct stage level_1[] = {
     /* Balanced loops get their pointer back; straight code becomes one load and store a cell. */
-    {"fold,offset-merge,dce,forward,fold,dse,dce", NULL},
+    {"offset-merge,forward,fold,dce", NULL},
     /* Idioms, innermost loops first; what surrounds them becomes straight code. */
-    {"scan-loop,clear-loop,mul-loop", "fold,offset-merge,forward,fold,dse,dce"},
+    {"scan-loop,clear-loop,mul-loop", "offset-merge,forward,fold"},
+    {"dse,dce", NULL},
     /* Always last: they look at the accesses that are left. */
     {"inbounds,rebase", NULL},
     {NULL, NULL}};
 
 static const struct stage level_2[] = {
-    {"fold,offset-merge,dce,forward,fold,dse,dce", NULL},
-    {"scan-loop,clear-loop,mul-loop", "fold,offset-merge,forward,fold,dse,dce"},
+    {"offset-merge,forward,fold,dse,dce", NULL},
+    {"scan-loop,clear-loop,mul-loop", CLEAN_UP},
     /* Loops around idioms may be idioms now. */
-    {"clear-loop,mul-loop", "fold,offset-merge,forward,fold,dse,dce"},
+    {"clear-loop,mul-loop", CLEAN_UP},
     /* What is left of balanced loops works on values. */
     {"promote", "fold,gvn,dce,forward,dse,fold,dce"},
     /* Detours that cannot leave the tape are always taken. */
     {"inbounds", NULL},
-    {"if-convert", "fold,forward,fold,dse,dce"},
+    {"if-convert", "forward,fold,dse,dce"},
     {"inbounds,rebase", NULL},
     {NULL, NULL}};
 
