@@ -12,7 +12,7 @@
 #include "runtime/alloc.h"
 #include "runtime/bug.h"
 
-#define MARKER UINT16_MAX          /* op of a marker */
+#define MARKER UINT16_MAX           /* op of a marker */
 #define LOCAL  UINT32_C(0x80000000) /* labels inside groups; others are IR blocks */
 
 /* How far select_can_sink looks; keeps selection linear. */
@@ -25,9 +25,9 @@
 /* Blocks and loops in the order of their parent loop's list: items 1 .. nblock - 1 are blocks, item
  * nblock + l is loop l. */
 struct nest {
-    uint32_t *next;          /* next item of the same loop */
-    uint32_t *first, *last;  /* of each loop */
-    bool *listed;            /* is the loop already in its parent's list? */
+    uint32_t *next;         /* next item of the same loop */
+    uint32_t *first, *last; /* of each loop */
+    bool *listed;           /* is the loop already in its parent's list? */
 };
 
 static void nest_append(struct nest *n, uint32_t loop, uint32_t item) {
@@ -258,7 +258,7 @@ static mreg phi_const_reg(const struct select *s, value phi, unsigned slot) {
 
 static void number_phis(struct select *s) {
     for (uint32_t n = 0; n < s->layout.n; n++) {
-        IR_FOR_INSNS(s->f, s->layout.order[n], v) {
+        IR_FOR_INSNS (s->f, s->layout.order[n], v) {
             if (!ir_is(s->f, v, OP_PHI))
                 break;
             if (s->uses[v.i] == 0)
@@ -278,7 +278,7 @@ static void ask_for_phi_operands(struct select *s) {
     const struct block_data *d = ir_block(s->f, s->block);
     for (unsigned n = 0; n < d->nsucc; n++) {
         unsigned slot = ir_pred_slot(s->f, s->block, d->succ[n]);
-        IR_FOR_INSNS(s->f, d->succ[n], v) {
+        IR_FOR_INSNS (s->f, d->succ[n], v) {
             if (!ir_is(s->f, v, OP_PHI))
                 break;
             if (s->uses[v.i] == 0)
@@ -293,7 +293,7 @@ static void ask_for_phi_operands(struct select *s) {
 }
 
 static void select_phis(struct select *s) {
-    IR_FOR_INSNS(s->f, s->block, v) {
+    IR_FOR_INSNS (s->f, s->block, v) {
         if (!ir_is(s->f, v, OP_PHI))
             break;
         if (s->uses[v.i] == 0)
@@ -475,7 +475,7 @@ static void finish(struct select *s) {
 /* ---- the whole ---- */
 
 static void check_reachable(const struct select *s) {
-    IR_FOR_BLOCKS(s->f, b) {
+    IR_FOR_BLOCKS (s->f, b) {
         if (s->layout.pos[b.i] == UINT32_MAX)
             bug("selection: block b%u cannot be reached", (unsigned)b.i);
     }

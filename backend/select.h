@@ -32,8 +32,8 @@
 struct layout {
     block *order;
     uint32_t n;
-    uint32_t *pos;   /* pos[b.i]: place in order; UINT32_MAX: unreachable */
-    uint32_t *last;  /* last[loop]: place of the loop's last block */
+    uint32_t *pos;  /* pos[b.i]: place in order; UINT32_MAX: unreachable */
+    uint32_t *last; /* last[loop]: place of the loop's last block */
     struct loops loops;
 };
 struct layout layout_make(const struct func *f);

@@ -403,8 +403,8 @@ static void emit_sub(struct isel *x, value v, value a, value b) {
 }
 
 static void emit_xor(struct isel *x, value v, value a, value b) {
-    bool not = is_const(x, b) && is_num(x, b, -1) && !wants_flags(x, v);
-    if (!not) {
+    bool complement = is_const(x, b) && is_num(x, b, -1) && !wants_flags(x, v);
+    if (!complement) {
         emit_tied(x, v, &xor_forms, a, b, true);
         return;
     }
@@ -672,55 +672,47 @@ static void emit_rmw_unary(struct isel *x, value store, value load, enum x64_op 
     emit_mem(x, op, x->cell, rule, NO_REG, m, NO_REG, imm);
 }
 
+/* The forms of an operation whose old value may stand on either side; NULL: it is none such. */
+static const struct forms *commutative(enum op op) {
+    return op == OP_ADD   ? &add_forms
+           : op == OP_AND ? &and_forms
+           : op == OP_OR  ? &or_forms
+           : op == OP_XOR ? &xor_forms
+                          : NULL;
+}
+
+/* store p, k, v  where v is the old value `load` (its operand a, or else b) changed in place; true
+ * if there is a form for it. */
+static bool emit_in_place(struct isel *x, value store, value v, value load, bool is_a) {
+    const struct insn *i = at(x, v);
+    value other = is_a ? i->b : i->a;
+    const struct forms *forms = commutative(i->op);
+    bool shift = i->op == OP_SHL || i->op == OP_SHR;
+    if (i->op == OP_XOR && !wants_flags(x, v) && is_const(x, other) && is_num(x, other, -1))
+        emit_rmw_unary(x, store, load, X64_NOT_M, 0, X64_RULE_rmw_not);
+    else if (forms != NULL)
+        emit_rmw(x, store, load, forms, other);
+    else if (i->op == OP_SUB && is_a)
+        emit_rmw(x, store, load, &sub_forms, other);
+    else if (i->op == OP_SUB && is_const(x, other) && is_num(x, other, 0))
+        emit_rmw_unary(x, store, load, X64_NEG_M, 0, X64_RULE_rmw_neg);
+    else if (shift && is_a && is_const(x, other) && shift_count(x, other) != 0)
+        emit_rmw_unary(x, store, load, i->op == OP_SHL ? X64_SHL_MI : X64_SHR_MI,
+                       shift_count(x, other), X64_RULE_rmw_imm);
+    else
+        return false;
+    x->provided = wants_flags(x, v);
+    return true;
+}
+
 /* store p, k, (load p, k) op b  where `a op b` is v; true if it matched. */
 static bool try_rmw(struct isel *x, value store, value v) {
     const struct insn *i = at(x, v);
-    bool old_a = i->a.i && is_old_value(x, i->a, store);
-    bool old_b = !old_a && i->b.i && is_old_value(x, i->b, store);
-    bool flags = wants_flags(x, v);
-    switch ((enum op)i->op) {
-    case OP_ADD:
-    case OP_AND:
-    case OP_OR:
-    case OP_XOR: {
-        if (!old_a && !old_b)
-            return false;
-        value load = old_a ? i->a : i->b, other = old_a ? i->b : i->a;
-        if (i->op == OP_XOR && !flags && is_const(x, other) && is_num(x, other, -1)) {
-            emit_rmw_unary(x, store, load, X64_NOT_M, 0, X64_RULE_rmw_not);
-            return true;
-        }
-        emit_rmw(x, store, load,
-                 i->op == OP_ADD   ? &add_forms
-                 : i->op == OP_AND ? &and_forms
-                 : i->op == OP_OR  ? &or_forms
-                                   : &xor_forms,
-                 other);
-        break;
-    }
-    case OP_SUB:
-        if (old_a)
-            emit_rmw(x, store, i->a, &sub_forms, i->b);
-        else if (old_b && is_num(x, i->a, 0))
-            emit_rmw_unary(x, store, i->b, X64_NEG_M, 0, X64_RULE_rmw_neg);
-        else
-            return false;
-        break;
-    case OP_SHL:
-    case OP_SHR:
-        if (!old_a || !is_const(x, i->b) || shift_count(x, i->b) == 0)
-            return false;
-        emit_rmw_unary(x, store, i->a, i->op == OP_SHL ? X64_SHL_MI : X64_SHR_MI,
-                       shift_count(x, i->b), X64_RULE_rmw_imm);
-        break;
-    case OP_NOP: case OP_COPY: case OP_CONST: case OP_TAPE: case OP_PHI: case OP_MUL: case OP_EQ:
-    case OP_NE: case OP_ULT: case OP_SELECT: case OP_MOVE: case OP_LOAD: case OP_STORE:
-    case OP_TOUCH: case OP_SCAN: case OP_IN: case OP_OUT: case OP_OUTS: case OP_HASH: case OP_JMP:
-    case OP_BR: case OP_RET: case OP_TRAP: case OP_COUNT:
+    if (op_info[i->op].a != KIND_CELL || op_info[i->op].b != KIND_CELL)
         return false;
-    }
-    x->provided = flags;
-    return true;
+    if (is_old_value(x, i->a, store))
+        return emit_in_place(x, store, v, i->a, true);
+    return is_old_value(x, i->b, store) && emit_in_place(x, store, v, i->b, false);
 }
 
 static void emit_store(struct isel *x, value v) {
@@ -732,8 +724,7 @@ static void emit_store(struct isel *x, value v) {
     }
     /* The branch that reads the value's flags is no obstacle: the memory form sets them too. */
     bool only = !is_const(x, a) && x->s->vreg[a.i] == NO_REG &&
-                x->s->uses[a.i] == 1 + (uint32_t)wants_flags(x, a) &&
-                select_can_sink(x->s, a, v);
+                x->s->uses[a.i] == 1 + (uint32_t)wants_flags(x, a) && select_can_sink(x->s, a, v);
     if (only && try_rmw(x, v, a))
         return;
     mreg r = reg(x, a);
@@ -923,18 +914,9 @@ static void emit_br(struct isel *x, value v) {
 /* Can the instruction that computes v leave its zero flag for a branch? */
 static bool can_provide_flags(const struct isel *x, value v) {
     const struct insn *i = at(x, v);
-    switch ((enum op)i->op) {
-    case OP_ADD: case OP_SUB: case OP_AND: case OP_OR: case OP_XOR:
-        return true;
-    case OP_SHL: case OP_SHR:
+    if (i->op == OP_SHL || i->op == OP_SHR)
         return is_const(x, i->b) && shift_count(x, i->b) != 0;
-    case OP_NOP: case OP_COPY: case OP_CONST: case OP_TAPE: case OP_PHI: case OP_MUL: case OP_EQ:
-    case OP_NE: case OP_ULT: case OP_SELECT: case OP_MOVE: case OP_LOAD: case OP_STORE:
-    case OP_TOUCH: case OP_SCAN: case OP_IN: case OP_OUT: case OP_OUTS: case OP_HASH: case OP_JMP:
-    case OP_BR: case OP_RET: case OP_TRAP: case OP_COUNT:
-        return false;
-    }
-    return false;
+    return i->op == OP_SUB || commutative(i->op) != NULL;
 }
 
 /* Decides, at a branch, whether arithmetic above it will provide its flags. */
@@ -975,7 +957,12 @@ static void emit_insn(struct isel *x, value v) {
     const struct insn *i = at(x, v);
     struct select *s = x->s;
     switch ((enum op)i->op) {
-    case OP_NOP: case OP_COPY: case OP_CONST: case OP_PHI: case OP_JMP: case OP_COUNT:
+    case OP_NOP:
+    case OP_COPY:
+    case OP_CONST:
+    case OP_PHI:
+    case OP_JMP:
+    case OP_COUNT:
         break;
     case OP_TAPE:
         emit(x, X64_ENTRY, 8, X64_RULE_entry, def(x, v), NO_REG, NO_REG);

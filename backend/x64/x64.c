@@ -42,7 +42,7 @@ const char *x64_op_name(unsigned op) {
 }
 
 const char *x64_cc_name(unsigned cc) {
-    static const char *const name[16] = {"o", "no", "b", "ae", "z",  "nz", "be", "a",
+    static const char *const name[16] = {"o", "no", "b", "ae", "z", "nz", "be", "a",
                                          "s", "ns", "p", "np", "l", "ge", "le", "g"};
     return name[cc & 15];
 }
@@ -51,9 +51,9 @@ const char *x64_cc_name(unsigned cc) {
 
 /* Caller-saved registers first (rax and rcx are what fixed operands want, but also short to
  * encode), those that need a prefix last. */
-static const uint8_t x64_order[X64_NREGS] = {
-    X64_RAX, X64_RCX, X64_RDX, X64_RSI, X64_RDI, X64_R8,  X64_R9,  X64_R10,
-    X64_R11, X64_RBX, X64_RBP, X64_R12, X64_R13, X64_R14, X64_R15, X64_RSP /* never */};
+static const uint8_t x64_order[X64_NREGS] = {X64_RAX, X64_RCX, X64_RDX, X64_RSI, X64_RDI, X64_R8,
+                                             X64_R9,  X64_R10, X64_R11, X64_RBX, X64_RBP, X64_R12,
+                                             X64_R13, X64_R14, X64_R15, X64_RSP /* never */};
 
 static const char *x64_reg_name(mreg r, unsigned size) {
     static const char *const name[4][X64_NREGS] = {

@@ -14,15 +14,43 @@ enum x64_op {
 
 /* Registers have their hardware numbers. */
 enum x64_reg {
-    X64_RAX, X64_RCX, X64_RDX, X64_RBX, X64_RSP, X64_RBP, X64_RSI, X64_RDI,
-    X64_R8, X64_R9, X64_R10, X64_R11, X64_R12, X64_R13, X64_R14, X64_R15,
+    X64_RAX,
+    X64_RCX,
+    X64_RDX,
+    X64_RBX,
+    X64_RSP,
+    X64_RBP,
+    X64_RSI,
+    X64_RDI,
+    X64_R8,
+    X64_R9,
+    X64_R10,
+    X64_R11,
+    X64_R12,
+    X64_R13,
+    X64_R14,
+    X64_R15,
     X64_NREGS
 };
 
 /* Condition codes as the hardware numbers them; cc ^ 1 is the opposite. */
 enum x64_cc {
-    X64_CC_O, X64_CC_NO, X64_CC_B, X64_CC_AE, X64_CC_Z, X64_CC_NZ, X64_CC_BE, X64_CC_A,
-    X64_CC_S, X64_CC_NS, X64_CC_P, X64_CC_NP, X64_CC_L, X64_CC_GE, X64_CC_LE, X64_CC_G,
+    X64_CC_O,
+    X64_CC_NO,
+    X64_CC_B,
+    X64_CC_AE,
+    X64_CC_Z,
+    X64_CC_NZ,
+    X64_CC_BE,
+    X64_CC_A,
+    X64_CC_S,
+    X64_CC_NS,
+    X64_CC_P,
+    X64_CC_NP,
+    X64_CC_L,
+    X64_CC_GE,
+    X64_CC_LE,
+    X64_CC_G,
 };
 
 extern const struct target x64_target;

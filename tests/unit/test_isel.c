@@ -13,8 +13,8 @@
 #include "runtime/text.h"
 #include "x64_sim.h"
 
-#define CELLS 2048
-#define START (CELLS / 2)
+#define CELLS     2048
+#define START     (CELLS / 2)
 #define MAX_STEPS 20000
 
 static uint64_t seed;
@@ -35,9 +35,16 @@ struct gen {
 };
 
 static int64_t rnd_number(void) {
-    static const int64_t n[] = {0, 1, -1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 7, 16, 40, 127, 128, 129, 255,
-                                256, 65535, 65536, -128, INT32_MAX, INT32_MIN, UINT32_MAX,
-                                INT64_C(0x123456789abcdef), INT64_MIN};
+    static const int64_t n[] = {0,         1,          -1,
+                                2,         3,          4,
+                                5,         6,          8,
+                                9,         10,         12,
+                                7,         16,         40,
+                                127,       128,        129,
+                                255,       256,        65535,
+                                65536,     -128,       INT32_MAX,
+                                INT32_MIN, UINT32_MAX, INT64_C(0x123456789abcdef),
+                                INT64_MIN};
     return n[rnd(rnd(2) ? 14 : sizeof n / sizeof *n)];
 }
 
@@ -126,16 +133,20 @@ static void gen_op(struct gen *g) {
     static const enum op arith[] = {OP_ADD, OP_ADD, OP_ADD, OP_SUB, OP_MUL, OP_MUL, OP_AND,
                                     OP_OR,  OP_XOR, OP_SHL, OP_SHR, OP_EQ,  OP_NE,  OP_ULT};
     switch (rnd(16)) {
-    case 0: case 1: case 2:
+    case 0:
+    case 1:
+    case 2:
         put(g, OP_LOAD, any_ptr(g), NO_VALUE, rnd(17) - INT64_C(8));
         break;
-    case 3: case 4:
+    case 3:
+    case 4:
         put(g, OP_STORE, any_ptr(g), any_cell(g), rnd(17) - INT64_C(8));
         break;
     case 5:
         put(g, OP_MOVE, any_ptr(g), NO_VALUE, rnd(9) - INT64_C(4));
         break;
-    case 6: case 7:
+    case 6:
+    case 7:
         gen_rmw(g);
         break;
     case 8:
@@ -318,21 +329,49 @@ static uint64_t eval_pure(const struct eval *e, const struct insn *i) {
     unsigned bits = e->f->cell_bits;
     uint64_t a = i->a.i ? get(e, i->a) : 0, b = i->b.i ? get(e, i->b) : 0;
     switch ((enum op)i->op) {
-    case OP_ADD: return a + b;
-    case OP_SUB: return a - b;
-    case OP_MUL: return a * b;
-    case OP_AND: return a & b;
-    case OP_OR: return a | b;
-    case OP_XOR: return a ^ b;
-    case OP_SHL: return a << b % bits;
-    case OP_SHR: return a >> b % bits;
-    case OP_EQ: return a == b;
-    case OP_NE: return a != b;
-    case OP_ULT: return a < b;
-    case OP_SELECT: return a ? b : get(e, i->c);
-    case OP_NOP: case OP_COPY: case OP_CONST: case OP_TAPE: case OP_PHI: case OP_MOVE: case OP_LOAD:
-    case OP_STORE: case OP_TOUCH: case OP_SCAN: case OP_IN: case OP_OUT: case OP_OUTS: case OP_HASH:
-    case OP_JMP: case OP_BR: case OP_RET: case OP_TRAP: case OP_COUNT:
+    case OP_ADD:
+        return a + b;
+    case OP_SUB:
+        return a - b;
+    case OP_MUL:
+        return a * b;
+    case OP_AND:
+        return a & b;
+    case OP_OR:
+        return a | b;
+    case OP_XOR:
+        return a ^ b;
+    case OP_SHL:
+        return a << b % bits;
+    case OP_SHR:
+        return a >> b % bits;
+    case OP_EQ:
+        return a == b;
+    case OP_NE:
+        return a != b;
+    case OP_ULT:
+        return a < b;
+    case OP_SELECT:
+        return a ? b : get(e, i->c);
+    case OP_NOP:
+    case OP_COPY:
+    case OP_CONST:
+    case OP_TAPE:
+    case OP_PHI:
+    case OP_MOVE:
+    case OP_LOAD:
+    case OP_STORE:
+    case OP_TOUCH:
+    case OP_SCAN:
+    case OP_IN:
+    case OP_OUT:
+    case OP_OUTS:
+    case OP_HASH:
+    case OP_JMP:
+    case OP_BR:
+    case OP_RET:
+    case OP_TRAP:
+    case OP_COUNT:
         break;
     }
     return 0;
@@ -376,15 +415,32 @@ static void eval_insn(struct eval *e, value v) {
     case OP_HASH:
         eval_out(e, '#');
         break;
-    case OP_ADD: case OP_SUB: case OP_MUL: case OP_AND: case OP_OR: case OP_XOR: case OP_SHL:
-    case OP_SHR: case OP_EQ: case OP_NE: case OP_ULT: case OP_SELECT:
+    case OP_ADD:
+    case OP_SUB:
+    case OP_MUL:
+    case OP_AND:
+    case OP_OR:
+    case OP_XOR:
+    case OP_SHL:
+    case OP_SHR:
+    case OP_EQ:
+    case OP_NE:
+    case OP_ULT:
+    case OP_SELECT:
         e->v[v.i] = ir_wrap(e->f, eval_pure(e, i));
         break;
-    case OP_RET: case OP_TRAP:
+    case OP_RET:
+    case OP_TRAP:
         e->run->result = (int64_t)(a + (uint64_t)i->imm * e->size);
         e->run->trapped = i->op == OP_TRAP;
         break;
-    case OP_NOP: case OP_COPY: case OP_CONST: case OP_PHI: case OP_JMP: case OP_BR: case OP_COUNT:
+    case OP_NOP:
+    case OP_COPY:
+    case OP_CONST:
+    case OP_PHI:
+    case OP_JMP:
+    case OP_BR:
+    case OP_COUNT:
         break;
     }
 }
@@ -392,12 +448,12 @@ static void eval_insn(struct eval *e, value v) {
 static void eval_phis(struct eval *e, block from, block to) {
     unsigned slot = ir_pred_slot(e->f, from, to), n = 0;
     uint64_t in[64];
-    IR_FOR_INSNS(e->f, to, v) {
+    IR_FOR_INSNS (e->f, to, v) {
         if (ir_is(e->f, v, OP_PHI))
             in[n++] = get(e, slot == 0 ? ir_at(e->f, v)->a : ir_at(e->f, v)->b);
     }
     n = 0;
-    IR_FOR_INSNS(e->f, to, v) {
+    IR_FOR_INSNS (e->f, to, v) {
         if (ir_is(e->f, v, OP_PHI))
             e->v[v.i] = in[n++];
     }
@@ -407,7 +463,7 @@ static void eval(const struct func *f, struct run *run) {
     struct eval e = {f, run, xcalloc(f->ninsn, 8), f->cell_bits / 8};
     block b = f->entry;
     for (unsigned steps = 0; !run->bad; steps++) {
-        IR_FOR_INSNS(f, b, v) {
+        IR_FOR_INSNS (f, b, v) {
             eval_insn(&e, v);
             if (run->bad)
                 break;
@@ -450,7 +506,10 @@ static void compare(const struct mach *m, const struct run *want, uint64_t with,
     unsigned size = m->cell_bits / 8;
     fill_tape(tape, size, with);
     rt.tape = (struct tape){.base = tape, .bytes = CELLS * size, .cell_bytes = size};
-    struct sim s = {.tape = tape, .tape_bytes = CELLS * size, .rt = &rt, .garbage = with + 1,
+    struct sim s = {.tape = tape,
+                    .tape_bytes = CELLS * size,
+                    .rt = &rt,
+                    .garbage = with + 1,
                     .steps = MAX_STEPS};
     sim_run(&s, m, (uint64_t)(uintptr_t)(tape + START * size));
     bool same = s.end == (want->trapped ? SIM_TRAPPED : SIM_RETURNED) &&

@@ -82,9 +82,11 @@ static struct operand operand(struct state *st, const char *p) {
     if (*p != '[')
         return (struct operand){OP_REGISTER, size, &st->reg[in->r[*p - '0']], NULL, 0};
     if (strncmp(p, "[rsp]", 5) != 0)
-        return memory_operand(st, in->op == X64_LEA || in->op == X64_LEA_RR
-                                      ? (uint64_t)(uintptr_t)st->sim->tape
-                                      : address(st, p), size);
+        return memory_operand(st,
+                              in->op == X64_LEA || in->op == X64_LEA_RR
+                                  ? (uint64_t)(uintptr_t)st->sim->tape
+                                  : address(st, p),
+                              size);
     if (in->disp == -2) {
         static uint64_t rt_slot;
         rt_slot = (uint64_t)(uintptr_t)st->sim->rt;

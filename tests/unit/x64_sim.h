@@ -11,8 +11,8 @@
 struct sim {
     uint8_t *tape; /* valid bytes, at their real addresses */
     size_t tape_bytes;
-    struct rt *rt;   /* what [rsp] points to */
-    uint64_t garbage; /* seed of everything undefined */
+    struct rt *rt;       /* what [rsp] points to */
+    uint64_t garbage;    /* seed of everything undefined */
     unsigned long steps; /* left */
 
     enum { SIM_RETURNED, SIM_TRAPPED, SIM_WILD, SIM_STEPS } end;
