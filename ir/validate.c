@@ -80,11 +80,12 @@ static bool same_done(bool ignores_tape, const struct eval *a, const struct eval
     return ignores_tape || same_tapes(a, b, why);
 }
 
-static bool same_off_tape(bool strict, const struct eval *a, const struct eval *b,
+/* In strict functions the touches say exactly where the run ends. */
+static bool same_off_tape(const struct func *f, const struct eval *a, const struct eval *b,
                           struct text *why) {
     if (!is_prefix(&a->output, &b->output))
         return differ(why, "loses output before leaving the tape", a, b);
-    if (!strict)
+    if (!f->strict || !ir_is(f, a->end_value, OP_TOUCH))
         return true;
     if (b->end != EVAL_OFF_TAPE || a->end_src != b->end_src || a->end_cell != b->end_cell ||
         a->output.len != b->output.len)
@@ -92,15 +93,17 @@ static bool same_off_tape(bool strict, const struct eval *a, const struct eval *
     return true;
 }
 
+/* A trap may turn out to be none where the run left the tape before, unnoticed. */
 static bool same_ends(const struct func *f, const struct ir_trial *t, const struct eval *a,
-                      const struct eval *b, struct text *why) {
-    if (a->end != EVAL_WRONG && b->end == EVAL_WRONG)
+                      const struct eval *b, const struct func *g, struct text *why) {
+    bool trap = b->end == EVAL_WRONG && ir_is(g, b->end_value, OP_TRAP);
+    if (b->end == EVAL_WRONG && a->end != EVAL_WRONG && !(trap && a->end == EVAL_OFF_TAPE))
         return differ(why, "contradicts itself", a, b);
     switch (a->end) {
     case EVAL_DONE:
         return same_done(t->ignores_tape, a, b, why);
     case EVAL_OFF_TAPE:
-        return same_off_tape(f->strict, a, b, why);
+        return same_off_tape(f, a, b, why);
     case EVAL_NO_FUEL:
         if (!is_prefix(&a->output, &b->output) &&
             !(b->end == EVAL_NO_FUEL && is_prefix(&b->output, &a->output)))
@@ -135,7 +138,7 @@ bool ir_same_in_trial(const struct func *before, const struct func *after, const
     struct ir_trial longer = *t;
     longer.fuel = t->fuel * 2 + 1000;
     ir_trial_run(after, &longer, &b);
-    bool same = same_ends(before, t, &a, &b, why);
+    bool same = same_ends(before, t, &a, &b, after, why);
     if (!same)
         put_trial(why, before, t);
     xfree(a.cell);

@@ -1,9 +1,9 @@
 /* validate.h: do two versions of a function mean the same?  Runs both and compares.  validate.c.
  *
  * What may differ: behind the point where the first version goes off the tape everything may,
- * except that its output must have appeared (strict functions: nothing may).  The tape a program
- * leaves behind, since nobody sees it; that of a unit is handed on.  Runs in which the first
- * version contradicts itself (a trap that is none) say nothing.
+ * except that its output must have appeared (at a touch of a strict function: nothing may).  The
+ * tape a program leaves behind, since nobody sees it; that of a unit is handed on.  Runs in which
+ * the first version contradicts itself (a trap that is none) say nothing.
  */
 #ifndef BFOPT_IR_VALIDATE_H
 #define BFOPT_IR_VALIDATE_H

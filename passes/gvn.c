@@ -54,6 +54,7 @@ static void gvn_normalize(struct gvn *g, value v) {
         value t = in->a;
         in->a = in->b;
         in->b = t;
+        g->changed = true;
     }
 }
 

@@ -67,7 +67,7 @@
 #include "runtime/text.h"
 #include "tests/wrong_passes.h"
 
-#define MADE_UP_TRIALS 48
+#define MADE_UP_TRIALS 120
 #define MAX_STDIN      16
 
 /* A piece of the file's text. */
