@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 /* Once, at the start: memory that was freed is kept for the next array, instead of going back to
- * the kernel, which would have to clear it again.  Passes make and drop large arrays all the time. */
+ * the kernel, which would have to clear it again.  Passes make and drop large arrays all the
+ * time. */
 void alloc_set_up(void);
 
 /* n * size bytes, uninitialised (xalloc) or zero (xcalloc); never NULL.  An overflowing product or
