@@ -18,8 +18,9 @@
 #include "runtime/alloc.h"
 #include "runtime/text.h"
 
-#define NO_STATE UINT32_MAX
-#define EMPTY    0
+#define NO_STATE   UINT32_MAX
+#define EMPTY      0
+#define RA_OUTSIDE UINT32_MAX /* in no loop */
 
 /* ---- interned sets of virtual registers ---- */
 
@@ -144,6 +145,7 @@ struct state {
 
 struct checker {
     const struct mach *before, *after;
+    uint32_t *last; /* per virtual register: the last block of before that may need it */
     struct sets sets;
     struct state *in; /* per block of after */
     struct state cur;
@@ -153,6 +155,89 @@ struct checker {
     bool reporting, failed;
     uint32_t block, insn; /* where the checker is, for messages */
 };
+
+/* ---- what is still needed ---- */
+
+/* The innermost loop around each block of before, as its head; blocks outside loops have their own
+ * number.  up[head] is the loop around it. */
+static void find_heads(const struct mach *m, uint32_t *head, uint32_t *up, uint32_t *end) {
+    for (uint32_t b = 0; b < m->nblock; b++) {
+        uint32_t in = b == 0 ? RA_OUTSIDE : head[b - 1];
+        while (in != RA_OUTSIDE && end[in] < b)
+            in = up[in];
+        uint32_t to = m->block[b].loop_end;
+        for (unsigned n = 0; n < m->block[b].npred; n++)
+            if (m->block[b].pred[n] >= b && m->block[b].pred[n] >= to)
+                to = m->block[b].pred[n];
+        bool loop = to > b || m->block[b].loop_end == b;
+        for (unsigned n = 0; n < m->block[b].npred; n++)
+            loop |= m->block[b].pred[n] == b;
+        up[b] = in;
+        end[b] = to;
+        head[b] = loop ? b : in;
+    }
+}
+
+/* A use in block b needs v up to the end of every loop around b that v comes from outside of. */
+static uint32_t needed_to(const uint32_t *head, const uint32_t *up, const uint32_t *end, uint32_t b,
+                          uint32_t def) {
+    uint32_t to = b;
+    for (uint32_t h = head[b]; h != RA_OUTSIDE && h > def; h = up[h])
+        to = end[h] > to ? end[h] : to;
+    return to;
+}
+
+static void find_last(struct checker *c) {
+    const struct mach *m = c->before;
+    uint32_t *head = xcalloc((size_t)m->nblock + 1, sizeof *head);
+    uint32_t *up = xcalloc((size_t)m->nblock + 1, sizeof *up);
+    uint32_t *end = xcalloc((size_t)m->nblock + 1, sizeof *end);
+    uint32_t *def = xcalloc((size_t)m->nvreg + 1, sizeof *def);
+    c->last = xcalloc((size_t)m->nvreg + 1, sizeof *c->last);
+    find_heads(m, head, up, end);
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (uint32_t b = 0; b < m->nblock; b++) {
+            for (uint32_t i = m->block[b].first; i < m->block[b].end; i++) {
+                const struct minsn *in = &m->insn[i];
+                const struct mdesc *d = mach_desc(m, in);
+                for (unsigned n = 0; n < 3; n++) {
+                    bool phi = (d->flags & MD_PHI) != 0;
+                    if (in->r[n] == NO_REG || (d->role[n] == ROLE_NONE && !phi))
+                        continue;
+                    if (pass == 0 && (phi ? n == 0 : d->role[n] == ROLE_DEF))
+                        def[in->r[n]] = b;
+                    /* A phi needs its operand at the end of the predecessor. */
+                    uint32_t at =
+                        phi && n > 0 && n <= m->block[b].npred ? m->block[b].pred[n - 1] : b;
+                    uint32_t to = pass == 0 ? 0 : needed_to(head, up, end, at, def[in->r[n]]);
+                    if (to > c->last[in->r[n]])
+                        c->last[in->r[n]] = to;
+                }
+            }
+        }
+    }
+    xfree(head);
+    xfree(up);
+    xfree(end);
+    xfree(def);
+}
+
+/* Forgets what block b and all behind it do not need: else the names of one value, a new one for
+ * each phi, would add up. */
+static void prune(struct checker *c, struct state *s, uint32_t b) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct set t = c->sets.set[s->e[i].set];
+        uint32_t *p = set_buffer(&c->sets, t.n), kept = 0;
+        for (uint32_t k = 0; k < t.n; k++)
+            if (c->last[c->sets.pool[t.start + k]] >= b)
+                p[kept++] = c->sets.pool[t.start + k];
+        uint32_t set = kept == t.n ? s->e[i].set : set_of(&c->sets, p, kept);
+        if (set != EMPTY)
+            s->e[n++] = (struct entry){s->e[i].loc, set};
+    }
+    s->n = n;
+}
 
 static void state_copy(struct state *to, const struct state *from) {
     to->e = xgrow(to->e, &to->cap, (uint64_t)from->n + 1, sizeof *to->e);
@@ -403,8 +488,10 @@ static void flow_block(struct checker *c, uint32_t b, uint32_t *queue, uint32_t 
     for (unsigned n = 0; n < mb->nsucc; n++) {
         uint32_t s = mb->succ[n];
         state_copy(&c->cur, &out);
-        if (c->origin[s] != NO_STATE)
+        if (c->origin[s] != NO_STATE) {
             run_phis(c, c->origin[s], slot_of_pred(c->after, b, s));
+            prune(c, &c->cur, c->origin[s]);
+        }
         if (meet_into(c, s) && !queued[s]) {
             queued[s] = true;
             queue[(*nq)++] = s;
@@ -485,6 +572,7 @@ static void checker_free(struct checker *c) {
     for (uint32_t b = 0; b < c->after->nblock; b++)
         xfree(c->in[b].e);
     xfree(c->in);
+    xfree(c->last);
     xfree(c->cur.e);
     xfree(c->real);
     xfree(c->origin);
@@ -500,6 +588,7 @@ bool ra_check(const struct mach *before, const struct mach *after, struct text *
     c.real = xcalloc((size_t)before->nblock + 1, sizeof *c.real);
     c.origin = xcalloc((size_t)after->nblock + 1, sizeof *c.origin);
     set_of(&c.sets, NULL, 0); /* number 0: EMPTY */
+    find_last(&c);
     bool ok = match_blocks(&c);
     if (!ok)
         text_put(error, "the blocks of the allocated code do not match those before\n");

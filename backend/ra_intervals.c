@@ -246,10 +246,11 @@ static void collect_hints(struct ra *ra) {
         }
         if ((d->flags & (MD_TIED | MD_MOVE)) && ra->hint[in->r[0]] == RA_NONE)
             ra->hint[in->r[0]] = in->r[1];
-        if (d->flags & MD_PHI) {
-            ra->hint[in->r[0]] = in->r[1];
+        if (d->flags & MD_PHI) { /* what has a hint already belongs to a loop around this one */
+            if (ra->hint[in->r[0]] == RA_NONE)
+                ra->hint[in->r[0]] = in->r[1];
             for (unsigned n = 1; n < 3; n++)
-                if (in->r[n] != NO_REG)
+                if (in->r[n] != NO_REG && ra->hint[in->r[n]] == RA_NONE)
                     ra->hint[in->r[n]] = in->r[0];
         }
     }

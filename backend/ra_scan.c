@@ -455,8 +455,9 @@ static void clear_register(struct scan *s, uint32_t i, unsigned r) {
             continue;
         }
         *link = ra->iv[k].link;
-        /* In a hole: the part behind it goes.  Splitting may move ra->iv: find the place again. */
-        evict(s, k);
+        /* In a hole: the part behind it queues again; it may begin with a use, so it cannot be sent
+         * to memory here.  Splitting may move ra->iv: find the place again. */
+        heap_push(s, split_at(ra, k, s->pos));
         link = &s->inactive[r];
     }
     if (s->inactive[r] == RA_NONE)

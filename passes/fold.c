@@ -255,7 +255,8 @@ static void fold_set(struct fold *fo, value v, enum op op, const value o[3]) {
 
 static value fold_build(struct fold *fo, const int8_t **code, value at, struct fold_match *m);
 
-/* The operands of a tree whose operation is op; true if all are constants, then *n is the result. */
+/* The operands of a tree whose operation is op; true if all are constants: then *n is the
+ * result. */
 static bool fold_build_operands(struct fold *fo, const int8_t **code, enum op op, value at,
                                 struct fold_match *m, value o[3], uint64_t *n) {
     struct func *f = fo->f;

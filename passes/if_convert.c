@@ -14,9 +14,9 @@
  * cell holds anyway: values are followed with 0 for the condition until that shows.  Values that
  * differ where the ways meet are selected, a few of them.
  *
- * Traps: every access of the detour must be marked as safe, or lie between cells of the same pointer
- * that are accessed for certain: before the branch in its block, or behind the triangle before any
- * I/O.  Then the program leaves the tape here whichever way it goes.
+ * Traps: every access of the detour must be marked as safe, or lie between cells of the same
+ * pointer that are accessed for certain: before the branch in its block, or behind the triangle
+ * before any I/O.  Then the program leaves the tape here whichever way it goes.
  *
  * Relies on marks by inbounds.  Linear: each block is merged once.  Tests: tests/ir/if-convert. */
 #include "passes/cells.h"
@@ -67,8 +67,7 @@ static value if_zero(struct if_convert *c, value v, unsigned depth) {
     if (ir_is_const(c->f, v) || depth == 0 || !same_block(ir_home(c->f, v), c->t.side))
         return v;
     const struct insn in = *ir_at(c->f, v);
-    if (in.op != OP_ADD && in.op != OP_SUB && in.op != OP_MUL && in.op != OP_SHL &&
-        in.op != OP_AND)
+    if (in.op != OP_ADD && in.op != OP_SUB && in.op != OP_MUL && in.op != OP_SHL && in.op != OP_AND)
         return v;
     value a = if_zero(c, in.a, depth - 1), b = if_zero(c, in.b, depth - 1);
     bool zero_a = ir_is_num(c->f, a, 0), zero_b = ir_is_num(c->f, b, 0);
@@ -128,8 +127,10 @@ static bool is_surrounded(struct if_convert *c, value access) {
     bool below = false, above = false;
     block places[2] = {c->t.top, c->t.join};
     for (unsigned k = 0; k < 2; k++) {
-        value v = k ? ir_block(c->f, places[k])->first : ir_prev(c->f, ir_terminator(c->f, c->t.top));
-        for (unsigned n = 0; n < LOOK_BACK && v.i; n++, v = k ? ir_next(c->f, v) : ir_prev(c->f, v)) {
+        value v =
+            k ? ir_block(c->f, places[k])->first : ir_prev(c->f, ir_terminator(c->f, c->t.top));
+        for (unsigned n = 0; n < LOOK_BACK && v.i;
+             n++, v = k ? ir_next(c->f, v) : ir_prev(c->f, v)) {
             const struct insn *w = ir_at(c->f, v);
             if (w->op != OP_LOAD && w->op != OP_STORE) {
                 if (k && (ir_has(c->f, v, EFF_IO | EFF_END) || w->op == OP_SCAN))

@@ -7,9 +7,9 @@
  *
  * Every pointer is a root plus a distance: a union-find forest with weights, built in one sweep in
  * reverse post-order.  A phi whose incoming pointers are the same distance from the same root, or
- * are the phi itself, is no root: behind the back edge of a balanced loop its pointer is found to be
- * the one before the loop, innermost loops first, so nests of any depth take one sweep.  A second
- * sweep rewrites each memory operation, move and scan in terms of its root.
+ * are the phi itself, is no root: behind the back edge of a balanced loop its pointer is found to
+ * be the one before the loop, innermost loops first, so nests of any depth take one sweep.  A
+ * second sweep rewrites each memory operation, move and scan in terms of its root.
  *
  * An offset stays small enough that offset * 8 is a 32-bit displacement; a move that would take an
  * operation beyond that stays in front of it.  Moves that lose their uses are left to dce.
@@ -107,7 +107,7 @@ static void offset_back_edges(struct offset_merge *om, block b) {
     for (unsigned n = 0; n < d->nsucc; n++) {
         if (om->rpo.pos[d->succ[n].i] > om->rpo.pos[b.i])
             continue;
-        IR_FOR_INSNS(f, d->succ[n], v) {
+        IR_FOR_INSNS (f, d->succ[n], v) {
             if (!ir_is(f, v, OP_PHI))
                 break;
             offset_phi(om, v);
@@ -129,7 +129,7 @@ static void offset_build(struct offset_merge *om) {
     for (uint32_t i = 0; i < om->rpo.n; i++) {
         block b = om->rpo.order[i];
         bool join = offset_is_join(om, b);
-        IR_FOR_INSNS(f, b, v) {
+        IR_FOR_INSNS (f, b, v) {
             if (!ir_is(f, v, OP_PHI))
                 offset_visit(om, v);
             else if (join)
@@ -206,8 +206,8 @@ static void offset_rewrite_scan(struct offset_merge *om, value v) {
     value scan = ir_before(f, v, OP_SCAN, at.root, NO_VALUE, old.imm + at.off, old.src);
     ir_at(f, scan)->stride = old.stride;
     ir_at(f, scan)->trap = old.trap;
-    *ir_at(f, v) = (struct insn){
-        .op = OP_MOVE, .kind = KIND_PTR, .a = scan, .src = old.src, .imm = at.off};
+    *ir_at(f, v) =
+        (struct insn){.op = OP_MOVE, .kind = KIND_PTR, .a = scan, .src = old.src, .imm = at.off};
     offset_link(om, v, (struct place){scan, at.off});
 }
 
@@ -263,7 +263,7 @@ bool pass_offset_merge(struct func *f, struct pass_env *env) {
     offset_build(&om);
     for (uint32_t i = 0; i < om.rpo.n; i++) {
         block b = om.rpo.order[i];
-        IR_FOR_INSNS_SAFE(f, b, v)
+        IR_FOR_INSNS_SAFE (f, b, v)
             offset_rewrite(&om, b, v);
     }
     cfg_rpo_free(&om.rpo);

@@ -16,6 +16,8 @@
  * Traps: a load on the way in may only go where the source would go off the tape before it prints
  * anything: to cells that each iteration accesses before any I/O and any inner loop; and, the tape
  * being contiguous, to cells between those, and to cells at a known place inside the tape.
+ * Under --strict the touches of the head's first accesses are repeated before the loads, so that
+ * the first access to trap is the source's.
  *
  * Relies on: rotated loops (the head runs whenever the loop is entered). */
 #include <string.h>
@@ -37,6 +39,15 @@ struct shape {
     bool busy;   /* this round promoted in it or around it */
 };
 
+/* A cell of a loop. */
+struct candidate {
+    int64_t off;
+    uint64_t weight; /* accesses, eight times as much for each loop level */
+    uint32_t src;
+    bool certain; /* accessed by every iteration before any I/O */
+    bool proves;  /* the outermost certain ones: the tape reaches from one to the other */
+};
+
 struct promote {
     struct func *f;
     struct pass_env *env;
@@ -49,13 +60,15 @@ struct promote {
     uint32_t ndone;
     /* The loop at hand. */
     uint32_t loop;
-    block *body;    /* its blocks in reverse post-order */
+    block *body; /* its blocks in reverse post-order */
     uint32_t nbody;
     uint32_t *index; /* per block of the function: place in body, UINT32_MAX outside */
     uint32_t nindex; /* blocks made since are outside */
     int64_t off[PROMOTE_CELLS];
     uint32_t src[PROMOTE_CELLS]; /* of the first access in the head */
     unsigned ncell;
+    struct candidate *touch; /* strict: what the head accesses first, in its order */
+    unsigned ntouch;
     uint32_t *defs, *phis; /* per body block: masks of cells stored to, of cells with a phi */
     value *out;            /* per body block and cell: the value at its end */
     value *phi;            /* per body block and cell */
@@ -120,14 +133,6 @@ static void find_shapes(struct promote *p) {
 
 /* ---- which cells ---- */
 
-struct candidate {
-    int64_t off;
-    uint64_t weight; /* accesses, eight times as much for each loop level */
-    uint32_t src;
-    bool certain; /* accessed by every iteration before any I/O */
-    bool proves;  /* the outermost certain ones: the tape reaches from one to the other */
-};
-
 struct candidates {
     struct candidate at[MAX_CANDIDATES];
     unsigned n;
@@ -166,12 +171,13 @@ static void collect_candidates(struct promote *p, struct candidates *c) {
             const struct insn *in = ir_at(p->f, v);
             barrier |= ir_has(p->f, v, EFF_IO) && in->op != OP_TOUCH;
             bool certain = always && !barrier;
-            if (in->op != OP_LOAD && in->op != OP_STORE)
+            if (in->op != OP_LOAD && in->op != OP_STORE && in->op != OP_TOUCH)
                 continue;
             struct candidate *k = candidate_of(c, cells_address(&p->cells, in->a, in->imm).off);
             if (!k)
                 continue;
-            k->weight += block_weight(p, b);
+            if (in->op != OP_TOUCH)
+                k->weight += block_weight(p, b);
             if (certain && !k->certain) {
                 k->certain = true;
                 k->src = in->src;
@@ -200,7 +206,7 @@ static void drop_unsafe(const struct promote *p, struct candidates *c) {
         struct candidate k = c->at[n];
         bool between = k.off > lo && k.off < hi;
         k.proves = k.off == lo || k.off == hi;
-        if (k.certain || between || in_range(p, k.off))
+        if (k.weight > 0 && (k.certain || between || in_range(p, k.off)))
             c->at[kept++] = k;
     }
     c->n = kept;
@@ -221,6 +227,12 @@ static void keep_heaviest(struct candidates *c) {
 /* The cells that are promoted: first those the head is certain to access, in the order of their
  * first access, so that the first load to trap is the first access that would have. */
 static void choose_cells(struct promote *p, struct candidates *c) {
+    p->ntouch = 0;
+    for (unsigned n = 0; n < c->n && p->f->strict; n++)
+        if (c->at[n].certain)
+            p->touch[p->ntouch++] = c->at[n];
+    if (c->n == MAX_CANDIDATES && p->f->strict)
+        c->n = 0; /* the order of what did not fit is not known */
     drop_unsafe(p, c);
     keep_heaviest(c);
     p->ncell = 0;
@@ -298,6 +310,8 @@ static block make_way_in(struct promote *p) {
 
 static void load_cells(struct promote *p, block way_in, value *loaded) {
     value root = p->shape[p->loop].root;
+    for (unsigned k = 0; k < p->ntouch; k++)
+        ir_append(p->f, way_in, OP_TOUCH, root, NO_VALUE, p->touch[k].off, p->touch[k].src);
     for (unsigned k = 0; k < p->ncell; k++)
         loaded[k] = ir_append(p->f, way_in, OP_LOAD, root, NO_VALUE, p->off[k], p->src[k]);
 }
@@ -366,7 +380,8 @@ static void store_cells(struct promote *p) {
             block to = ir_block(p->f, p->body[i])->succ[n];
             if (body_index(p, to) != UINT32_MAX)
                 continue;
-            block way_out = ir_block(p->f, to)->npred == 1 ? to : ir_split_edge(p->f, p->body[i], n);
+            block way_out =
+                ir_block(p->f, to)->npred == 1 ? to : ir_split_edge(p->f, p->body[i], n);
             value at = ir_block(p->f, way_out)->first;
             for (unsigned k = 0; k < p->ncell; k++)
                 if (stored >> k & 1)
@@ -472,6 +487,7 @@ static bool promote_round(struct promote *p) {
 bool pass_promote(struct func *f, struct pass_env *env) {
     struct promote p = {.f = f, .env = env};
     p.body = xalloc(PROMOTE_BLOCKS, sizeof *p.body);
+    p.touch = xalloc(MAX_CANDIDATES, sizeof *p.touch);
     p.defs = xalloc(PROMOTE_BLOCKS, sizeof *p.defs);
     p.phis = xalloc(PROMOTE_BLOCKS, sizeof *p.phis);
     p.out = xalloc((size_t)PROMOTE_BLOCKS * PROMOTE_CELLS, sizeof *p.out);
@@ -481,6 +497,7 @@ bool pass_promote(struct func *f, struct pass_env *env) {
         changed = true;
     xfree(p.done);
     xfree(p.body);
+    xfree(p.touch);
     xfree(p.defs);
     xfree(p.phis);
     xfree(p.out);

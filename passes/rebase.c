@@ -76,8 +76,9 @@ static void find_kept(struct rebase *r) {
     }
 }
 
-/* Other blocks: where a pointer is, what was moved from it in its own block is, too.  They follow if that leaves nothing of the old pointer.  What needs the old pointer
- * itself moves back to it. */
+/* Other blocks: where a pointer is, what was moved from it in its own block is, too.  They follow
+ * if that leaves nothing of the old pointer.  What needs the old pointer itself moves back to it.
+ */
 static void rebase_others(struct rebase *r, block b) {
     IR_FOR_INSNS (r->f, b, v) {
         value old = uses_pointer(r->f, v) ? ir_at(r->f, v)->a : NO_VALUE;

@@ -2,8 +2,8 @@
  * interp.c with BITS (cell width) and THREADED (1: computed goto, 0: a switch) defined; undefines
  * both.
  *
- * An instruction comes in up to four variants (enum vm_variant): a memory access `at` may have to be
- * checked against the tape; and register 0, where the allocator puts the pointer that most code
+ * An instruction comes in up to four variants (enum vm_variant): a memory access `at` may have to
+ * be checked against the tape; and register 0, where the allocator puts the pointer that most code
  * works on, is also kept in the local variable `ptr`, so that a walk along the tape does not wait
  * for the frame in each step.  Whatever writes a pointer to register 0 writes both. */
 
@@ -215,8 +215,12 @@ dispatch:
     INSN(BRGE_I) { BRANCH(R(1) >= (uint64_t)w->imm, r0); }
     MEM(ADD_BRNZ, { BRANCH((C = X(C + (uint64_t)w->imm)) != 0, r2); })
     MEM(ADD_BRZ, { BRANCH((C = X(C + (uint64_t)w->imm)) == 0, r2); })
-    MEM_AT(LEA_BRNZ, R(0) = R(1) + (uint64_t)w->imm, SET_PTR(ptr + (uint64_t)w->imm), { BRANCH(C != 0, r2); })
-    MEM_AT(LEA_BRZ, R(0) = R(1) + (uint64_t)w->imm, SET_PTR(ptr + (uint64_t)w->imm), { BRANCH(C == 0, r2); })
+#define MOVED     (R(0) = R(1) + (uint64_t)w->imm)
+#define MOVED_PTR SET_PTR(ptr + (uint64_t)w->imm)
+    MEM_AT(LEA_BRNZ, MOVED, MOVED_PTR, { BRANCH(C != 0, r2); })
+    MEM_AT(LEA_BRZ, MOVED, MOVED_PTR, { BRANCH(C == 0, r2); })
+#undef MOVED
+#undef MOVED_PTR
     MEM(LOAD_BRNZ, { BRANCH((R(0) = C) != 0, r2); })
     MEM(LOAD_BRZ, { BRANCH((R(0) = C) == 0, r2); })
     MEM(ADD_CLEAR, {

@@ -11,7 +11,7 @@
 #include "backend/x64/isel.h"
 #include "runtime/alloc.h"
 #include "runtime/text.h"
-#include "x64_sim.h"
+#include "tests/unit/x64_sim.h"
 
 #define CELLS     2048
 #define START     (CELLS / 2)
@@ -525,8 +525,8 @@ static void compare(const struct mach *m, const struct run *want, uint64_t with,
 static uint64_t hits[X64_RULE_COUNT];
 
 static void check_allocated(const struct mach *m, const struct run *want, uint64_t with) {
-    static const unsigned regs[] = {0, 6};
-    for (unsigned n = 0; n < 2; n++) {
+    static const unsigned regs[] = {0, 3, 6};
+    for (unsigned n = 0; n < 3; n++) {
         struct ra_options opt = {.max_regs = regs[n], .seed = with % 3 == 0 ? (uint32_t)with : 0};
         struct ra_stats stats = {0};
         struct mach *a = ra_allocate(m, &opt, &stats);

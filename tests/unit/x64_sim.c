@@ -3,7 +3,7 @@
  * Slow and plain on purpose: each operand is found by reading the row's operand string again, each
  * instruction by its mnemonic's name.  Registers start with garbage, and what an instruction leaves
  * undefined becomes garbage, so that code which relies on it goes wrong. */
-#include "x64_sim.h"
+#include "tests/unit/x64_sim.h"
 
 #include <stdlib.h>
 #include <string.h>
