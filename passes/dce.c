@@ -41,8 +41,8 @@ static void dce_mark(struct dce *d) {
     struct func *f = d->f;
     for (uint32_t i = 1; i < f->ninsn; i++)
         f->insn[i].mark = 0;
-    IR_FOR_BLOCKS(f, b)
-        IR_FOR_INSNS(f, b, v)
+    IR_FOR_BLOCKS (f, b)
+        IR_FOR_INSNS (f, b, v)
             if (dce_is_root(f, v))
                 dce_need(d, v);
     while (d->n > 0) {
@@ -62,8 +62,8 @@ static const char *dce_counter(enum op op) {
 /* Removes what is not marked.  For --opt-limit this is one rewrite: half a cycle cannot go. */
 static bool dce_sweep(struct func *f, struct pass_env *env) {
     bool changed = false;
-    IR_FOR_BLOCKS(f, b) {
-        IR_FOR_INSNS_SAFE(f, b, v) {
+    IR_FOR_BLOCKS (f, b) {
+        IR_FOR_INSNS_SAFE (f, b, v) {
             if (ir_at(f, v)->mark)
                 continue;
             if (!changed && !pass_may(env))

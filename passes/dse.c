@@ -54,7 +54,7 @@ struct dse {
     uint32_t *dead_at, *read_at;
     value *known; /* self-stores: what the cell holds since dead_at */
     uint32_t nat;
-    uint32_t *cell_of; /* per LOAD and STORE: its cell */
+    uint32_t *cell_of;    /* per LOAD and STORE: its cell */
     uint32_t time, start; /* times before start are of earlier walks */
     struct dse_kills kills;
     bool all;
@@ -241,8 +241,7 @@ static void dse_meet_reads(const struct dse *d, struct dse_state *to, const stru
                            const struct dse_state *b) {
     if (!a->all || !b->all)
         return;
-    if (a->nread && b->nread &&
-        !same_value(dse_root(d, a->read[0]), dse_root(d, b->read[0])))
+    if (a->nread && b->nread && !same_value(dse_root(d, a->read[0]), dse_root(d, b->read[0])))
         return;
     memcpy(to->read, a->read, a->nread * sizeof *a->read);
     uint32_t n = a->nread;
@@ -484,7 +483,7 @@ static void dse_note(struct dse *d, uint32_t id, value v) {
 static void dse_self_stores(struct dse *d, block b) {
     struct func *f = d->f;
     dse_restart(d);
-    IR_FOR_INSNS_SAFE(f, b, v) {
+    IR_FOR_INSNS_SAFE (f, b, v) {
         struct insn *in = ir_at(f, v);
         if (in->op != OP_LOAD && in->op != OP_STORE)
             continue;
@@ -512,7 +511,7 @@ bool pass_dse(struct func *f, struct pass_env *env) {
     d.cell_of = xcalloc(f->ninsn, sizeof *d.cell_of);
     d.in = xcalloc(f->nblock, sizeof *d.in);
     d.dirty = xcalloc(f->nblock, sizeof *d.dirty);
-    IR_FOR_BLOCKS(f, b)
+    IR_FOR_BLOCKS (f, b)
         dse_self_stores(&d, b);
     dse_solve(&d);
     dse_remove(&d);

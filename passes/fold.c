@@ -124,8 +124,8 @@ static void fold_unuse(struct fold *fo, value v) {
         uint32_t *count = fold_use(fo, v);
         if (*count > 0)
             --*count;
-        if (*count > 0 || in->mark || in->op == OP_PHI || in->op == OP_CONST ||
-            in->op == OP_COPY || !ir_home(f, v).i || !(op_info[in->op].effects & EFF_PURE))
+        if (*count > 0 || in->mark || in->op == OP_PHI || in->op == OP_CONST || in->op == OP_COPY ||
+            !ir_home(f, v).i || !(op_info[in->op].effects & EFF_PURE))
             continue;
         in->mark = 1;
         for (unsigned k = 0; k < IR_MAX_OPERANDS; k++) {
@@ -447,7 +447,7 @@ static bool fold_br_eq_zero(struct fold *fo, block b, value v) {
 static void fold_before_cut(struct fold *fo, block b, block to) {
     struct func *f = fo->f;
     bool first = ir_pred_slot(f, b, to) == 0;
-    IR_FOR_INSNS(f, to, v) {
+    IR_FOR_INSNS (f, to, v) {
         const struct insn *in = ir_at(f, v);
         if (in->op != OP_PHI)
             break;
@@ -481,7 +481,7 @@ static void fold_br(struct fold *fo, block b, value v) {
 
 static void fold_block(struct fold *fo, block b) {
     struct func *f = fo->f;
-    IR_FOR_INSNS_SAFE(f, b, v) {
+    IR_FOR_INSNS_SAFE (f, b, v) {
         struct insn *in = ir_at(f, v);
         if (in->mark)
             continue;
@@ -507,7 +507,7 @@ static void fold_edges(struct fold *fo, block b) {
             fo->live[to.i] = true;
         if (!back || !fo->live[to.i])
             continue;
-        IR_FOR_INSNS_SAFE(f, to, v) {
+        IR_FOR_INSNS_SAFE (f, to, v) {
             if (!ir_is(f, v, OP_PHI))
                 break;
             bool cell = ir_at(f, v)->kind == KIND_CELL;
@@ -520,8 +520,8 @@ static void fold_edges(struct fold *fo, block b) {
 /* Removes the instructions that rewrites left without uses. */
 static void fold_remove_dead(struct fold *fo) {
     struct func *f = fo->f;
-    IR_FOR_BLOCKS(f, b) {
-        IR_FOR_INSNS_SAFE(f, b, v) {
+    IR_FOR_BLOCKS (f, b) {
+        IR_FOR_INSNS_SAFE (f, b, v) {
             if (!ir_at(f, v)->mark)
                 continue;
             ir_at(f, v)->mark = 0;

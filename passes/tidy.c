@@ -46,7 +46,7 @@ static bool tidy_is_empty(const struct func *f, block b) {
 
 /* Do the phis of b take the same value from both predecessors? */
 static bool tidy_phis_agree(struct func *f, block b) {
-    IR_FOR_INSNS(f, b, v) {
+    IR_FOR_INSNS (f, b, v) {
         const struct insn *in = ir_at(f, v);
         if (in->op != OP_PHI)
             break;
@@ -93,7 +93,7 @@ unsigned tidy_blocks(struct func *f, struct pass_env *env) {
     struct tidy t = {.f = f, .env = env};
     for (unsigned round = 0; round < TIDY_ROUNDS; round++) {
         t.dropped = false;
-        IR_FOR_BLOCKS(f, b) {
+        IR_FOR_BLOCKS (f, b) {
             tidy_merge(&t, b);
             tidy_branch(&t, b);
         }

@@ -275,8 +275,8 @@ Test(fold_rules, every_rule_fires) {
 Test(fold_rules, table_is_sorted_by_root) {
     for (unsigned i = 1; i < fold_rule_count; i++) {
         const struct fold_rule *a = &fold_rules[i - 1], *b = &fold_rules[i];
-        cr_assert(a->kind < b->kind || (a->kind == b->kind && (a->kind == FOLD_TRUTH ||
-                                                               a->pattern[0] <= b->pattern[0])),
+        cr_assert(a->kind < b->kind || (a->kind == b->kind &&
+                                        (a->kind == FOLD_TRUTH || a->pattern[0] <= b->pattern[0])),
                   "rule %s stands before %s", a->name, b->name);
     }
 }
