@@ -19,12 +19,11 @@
 #include "passes/pipeline.h"
 #include "runtime/bug.h"
 
-/* Builds with assertions prove every allocation, as long as that stays cheap: the work grows with
- * blocks times registers. */
+/* Builds with assertions prove every allocation. */
 #ifdef NDEBUG
-#define COMPILE_CHECK_LIMIT UINT64_C(0)
+static const bool compile_always_checks = false;
 #else
-#define COMPILE_CHECK_LIMIT (UINT64_C(1) << 24)
+static const bool compile_always_checks = true;
 #endif
 
 /* ---- text for standard error ---- */
@@ -273,7 +272,7 @@ struct mach *compile_select(struct func *f, enum compile_target target, bool bou
     compile_time(o, "ra");
     if (o->stats)
         compile_ra_stats(&stats);
-    if (o->check_ra || (uint64_t)m->nblock * m->nvreg < COMPILE_CHECK_LIMIT) {
+    if (o->check_ra || compile_always_checks) {
         compile_check_allocation(m, allocated);
         compile_time(o, "check-ra");
     }
