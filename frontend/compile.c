@@ -59,7 +59,7 @@ static unsigned compile_ntimes;
 
 static double compile_now(void) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); /* as the pipeline does for its passes */
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
