@@ -144,8 +144,9 @@ bool select_same_cell(const struct func *f, value a, value b) {
 /* May the load not be made after `v` instead of before? */
 static bool blocks_load(const struct func *f, value load, value v) {
     unsigned effects = op_info[ir_at(f, v)->op].effects;
-    if ((effects & EFF_IO) && ir_at(f, load)->trap == MAY_TRAP)
-        return true;
+    if (ir_at(f, load)->trap == MAY_TRAP &&
+        ((effects & EFF_IO) || ir_at(f, v)->trap == NO_TRAP_DOM))
+        return true; /* the mark of v may rest on this load */
     return (effects & EFF_WRITE) && overlap(f, load, v) != OTHER_CELL;
 }
 

@@ -11,7 +11,10 @@
  *  - a phi has what its two operands have in common, seen from where each points at the end of its
  *    predecessor; along a back edge that takes a first walk without marks to find out;
  *  - a scan looked at its last cell, and what was known on the side it moves away from stays known.
- * no_trap(range) is in addition only for the start of a program: a constant distance from cell 0.
+ * Where touches were removed, because every iteration of a loop left to the next one what it knew,
+ * more walks follow: they suppose the whole tape along every edge, and take back what does not
+ * hold, until all that is left supports itself. no_trap(range) is in addition only for the start of
+ * a program: a constant distance from cell 0.
  */
 #include "ir/verify.h"
 
@@ -26,11 +29,15 @@ struct span {
     int64_t lo, hi;
 };
 static const struct span nothing = {0, -1};
+static const struct span everything = {INT64_MIN, INT64_MAX};
+
+#define MAX_WALKS 16
 
 struct root {
     value v;
     struct span now;
-    struct span edge[2]; /* of a phi: what is known at the end of each predecessor */
+    struct span edge[2];  /* of a phi: what is known at the end of each predecessor */
+    struct span floor[2]; /* the same, without supposing anything */
 };
 
 /* One change of a span, to be taken back when the walk leaves the block that made it. */
@@ -51,6 +58,9 @@ struct marks {
     uint32_t nchange, change_cap;
     uint32_t *mark_at; /* by depth in the dominator tree: nchange when the block was entered */
     bool judging;
+    bool supposing; /* edges hold what was supposed; */
+    bool hurry;     /* too many walks: what does not hold falls to what is known without it; */
+    bool took_back; /* this walk took something back */
 };
 
 /* ---- spans ---- */
@@ -65,11 +75,11 @@ static void set_span(struct marks *m, uint32_t root, struct span s) {
     m->root[root].now = s;
 }
 
-/* The span as seen from `by` cells to the right. */
+/* The span as seen from `by` cells to the right; its ends may be infinite. */
 static struct span shifted(struct span s, int64_t by) {
-    struct span t;
-    if (is_empty(s) || __builtin_sub_overflow(s.lo, by, &t.lo) ||
-        __builtin_sub_overflow(s.hi, by, &t.hi))
+    struct span t = s;
+    if (is_empty(s) || (s.lo != everything.lo && __builtin_sub_overflow(s.lo, by, &t.lo)) ||
+        (s.hi != everything.hi && __builtin_sub_overflow(s.hi, by, &t.hi)))
         return nothing;
     return t;
 }
@@ -97,7 +107,7 @@ static uint32_t root_number(struct marks *m, value v) {
     if (m->root_of[v.i] != 0)
         return m->root_of[v.i];
     m->root = xgrow(m->root, &m->root_cap, (uint64_t)m->nroot + 1, sizeof *m->root);
-    m->root[m->nroot] = (struct root){v, nothing, {nothing, nothing}};
+    m->root[m->nroot] = (struct root){v, nothing, {nothing, nothing}, {nothing, nothing}};
     return m->root_of[v.i] = m->nroot++;
 }
 
@@ -184,6 +194,19 @@ static bool see(struct marks *m, value v) {
     return true;
 }
 
+/* What is known along an edge to a phi. */
+static void tell_edge(struct marks *m, struct root *r, unsigned slot, struct span s) {
+    struct span *edge = &r->edge[slot];
+    bool same = edge->lo == s.lo && edge->hi == s.hi;
+    if (!m->supposing) {
+        *edge = r->floor[slot] = s;
+    } else if (!same && !m->judging) {
+        struct span low = m->hurry ? r->floor[slot] : s;
+        m->took_back |= edge->lo != low.lo || edge->hi != low.hi;
+        *edge = low;
+    }
+}
+
 /* Tells the phis behind b what is known where b ends. */
 static void tell_phis(struct marks *m, block b) {
     const struct block_data *d = ir_block(m->f, b);
@@ -195,7 +218,7 @@ static void tell_phis(struct marks *m, block b) {
             if (in->kind == KIND_PTR) {
                 struct span s = around(m, slot == 0 ? in->a : in->b);
                 uint32_t r = root_number(m, v); /* may move m->root */
-                m->root[r].edge[slot] = s;
+                tell_edge(m, &m->root[r], slot, s);
             }
         }
     }
@@ -238,16 +261,41 @@ static bool any_mark(const struct func *f) {
     return false;
 }
 
-static bool walk_twice(struct marks *m) {
+/* Supposes the best and walks until nothing has to be taken back. */
+static bool suppose(struct marks *m, const struct dom *d, const block *preorder, uint32_t n) {
+    for (uint32_t i = 1; i < m->nroot; i++)
+        m->root[i].edge[0] = m->root[i].edge[1] = everything;
+    m->supposing = m->took_back = true;
+    m->judging = false;
+    for (unsigned k = 0; k < MAX_WALKS && m->took_back; k++) {
+        m->hurry = k >= MAX_WALKS / 2;
+        m->took_back = false;
+        walk(m, d, preorder, n);
+    }
+    m->judging = true;
+    return !m->took_back && walk(m, d, preorder, n);
+}
+
+static bool walk_all(struct marks *m) {
     struct rpo r = cfg_rpo(m->f);
     struct dom d = cfg_dom(m->f, &r);
     block *preorder = xalloc(r.n, sizeof *preorder);
     for (uint32_t i = 0; i < r.n; i++)
         preorder[d.pre[r.order[i].i]] = r.order[i];
     m->mark_at = xalloc(r.n, sizeof *m->mark_at);
-    bool ok = walk(m, &d, preorder, r.n);
+    walk(m, &d, preorder, r.n);
     m->judging = true;
-    ok = ok && walk(m, &d, preorder, r.n);
+    bool ok = walk(m, &d, preorder, r.n);
+    if (!ok && m->f->strict) {
+        struct text *message = m->message, again = {0};
+        m->message = &again; /* the first one says it without supposing anything */
+        struct ir_fault *at = m->at, other;
+        m->at = &other;
+        ok = suppose(m, &d, preorder, r.n);
+        m->message = message;
+        m->at = at;
+        text_free(&again);
+    }
     xfree(m->mark_at);
     xfree(preorder);
     cfg_dom_free(&d);
@@ -261,7 +309,7 @@ bool ir_check_marks(const struct func *f, struct ir_fault *at, struct text *mess
     struct marks m = {.f = f, .at = at, .message = message, .nroot = 1};
     m.root_of = xcalloc(f->ninsn, sizeof *m.root_of);
     m.off = xcalloc(f->ninsn, sizeof *m.off);
-    bool ok = walk_twice(&m);
+    bool ok = walk_all(&m);
     xfree(m.root_of);
     xfree(m.off);
     xfree(m.root);

@@ -1,0 +1,2 @@
+A loop around a clear that never ends in time
++[<<<<<<<<<[->[-]<]>>>>>>>>>]

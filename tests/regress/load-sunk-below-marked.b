@@ -1,0 +1,2 @@
+A load that proves another access safe must not sink below it
++[<[-]+[-<+>--]<-]

@@ -1,0 +1,2 @@
+An inner loop adds left of the tape
+-[+[<<<<+>>>>+]+]

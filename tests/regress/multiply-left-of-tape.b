@@ -1,0 +1,2 @@
+A multiplication at the left edge
+<<[->+<]>.

@@ -1,0 +1,2 @@
+Clears left of the tape inside an endless loop
++[<<<<<[--]>>>>>]

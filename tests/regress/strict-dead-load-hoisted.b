@@ -1,0 +1,2 @@
+The first cell of the loop is loaded for nothing
++[<<<-<<[]>>>>>]

@@ -1,0 +1,2 @@
+An endless loop stands before the access off the tape
++[<<<[[---]>>>>><<<<<]>>>]

@@ -1,0 +1,2 @@
+Loads before a promoted loop keep the order of its first accesses
++[<<<<<<<<<[-]>>>>+>>>>>++]<[<]

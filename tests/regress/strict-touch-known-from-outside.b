@@ -1,0 +1,2 @@
+A touch goes because of what an inner loop knows
+-[>>,[>]+[<<<[]]>+<<]
