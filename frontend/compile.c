@@ -75,6 +75,11 @@ void compile_time(const struct options *o, const char *what) {
     last = now;
 }
 
+void compile_count(const struct options *o, const char *what, uint64_t n) {
+    if (o->stats)
+        text_fmt(&compile_stats, "%s %llu\n", what, (unsigned long long)n);
+}
+
 void compile_report(const struct options *o) {
     struct text t = {0};
     if (o->stats && compile_passes != NULL)

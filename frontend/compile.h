@@ -32,6 +32,8 @@ uint64_t compile_drift(const struct func *f);
 
 /* Adds the time since the last call to the line `what` of --time-passes. */
 void compile_time(const struct options *o, const char *what);
+/* Adds a line to --stats. */
+void compile_count(const struct options *o, const char *what, uint64_t n);
 /* Writes what --stats and --time-passes ask for to standard error. */
 void compile_report(const struct options *o);
 

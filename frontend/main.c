@@ -219,6 +219,8 @@ static bool main_make_unit(const struct options *o, struct func *f, struct jit_u
     struct emitted *e = emit(m);
     *why = "the program needs too large a stack frame";
     bool ok = e != NULL && jit_make(unit, e, why);
+    if (ok)
+        compile_count(o, "jit.code-bytes", unit->fault.size);
     if (e != NULL)
         emit_free(e);
     mach_free(m);
