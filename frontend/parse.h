@@ -22,7 +22,7 @@ struct parse_result {
     uint32_t end;   /* where the program ended: offset of the `!`, or size */
 };
 
-/* Parses text[start .. size); text[size] must be readable.  On an error p is empty.  Free p with
+/* Parses text[start .. size); text[size] must be 0.  On an error p is empty.  Free p with
  * program_free. */
 struct parse_result parse_program(struct program *p, const uint8_t *text, uint32_t start,
                                   uint32_t size, const struct parse_options *options);

@@ -32,8 +32,9 @@
 #include "runtime/alloc.h"
 #include "runtime/text.h"
 
-#define MAX_OUTPUT       (1 << 16)
-#define RUN_MILLISECONDS 200 /* of processor time */
+#define MAX_OUTPUT         (1 << 16)
+#define RUN_MILLISECONDS   200 /* of processor time */
+#define LOOSE_MILLISECONDS 10  /* where a run may go on for ever */
 
 struct outcome {
     bool endless;
@@ -163,7 +164,7 @@ struct engine_run {
 /* Runs the engine; false: no end in time.  Kept apart so that no local variable lives through the
  * jump. */
 static __attribute__((noinline)) bool run_in_time(struct differ *d, struct engine_run *r,
-                                                  enum engine engine) {
+                                                  enum engine engine, long milliseconds) {
     if (sigsetjmp(endless_jump, 1) != 0) {
         if (engine == ENGINE_JIT)
             fault_remove();
@@ -171,7 +172,7 @@ static __attribute__((noinline)) bool run_in_time(struct differ *d, struct engin
     }
     struct sigaction act = {.sa_handler = on_endless};
     sigaction(SIGVTALRM, &act, NULL);
-    set_timer(RUN_MILLISECONDS);
+    set_timer(milliseconds);
     if (engine == ENGINE_JIT) {
         if (!jit_run(&d->rt, &r->unit))
             abort();
@@ -206,9 +207,14 @@ static enum verdict different_end(const struct outcome *ref, const struct outcom
     return DIFFERS;
 }
 
+/* May an engine go on where the reference went off the tape? */
+static bool is_loose(const struct outcome *ref, bool strict) {
+    return ref->end == RUN_OFF_TAPE && !strict;
+}
+
 static enum verdict compare(const struct outcome *ref, const struct outcome *got, bool strict,
                             struct text *why) {
-    bool loose = ref->end == RUN_OFF_TAPE && !strict;
+    bool loose = is_loose(ref, strict);
     if (got->endless && !loose)
         return different_end(ref, got, why);
     /* What an endless run has not flushed yet is no loss, and collect has flushed it. */
@@ -284,7 +290,8 @@ enum verdict differ_run(struct differ *d, const struct config *c, struct text *w
     r.m = selected(d, f, c, why);
     enum verdict v = DIFFERS;
     if (r.m && (c->engine != ENGINE_JIT || make_unit(&r, why))) {
-        bool ended = run_in_time(d, &r, c->engine);
+        bool ended = run_in_time(
+            d, &r, c->engine, is_loose(&d->ref, c->strict) ? LOOSE_MILLISECONDS : RUN_MILLISECONDS);
         collect(d, &d->got, !ended);
         v = compare(&d->ref, &d->got, c->strict, why);
     }

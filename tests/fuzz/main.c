@@ -124,12 +124,12 @@ static void files(struct session *s, void *arg) {
             fprintf(stderr, "fuzz: cannot read %s\n", *path);
             exit(1);
         }
-        text_char(&t, '\n'); /* the parser may look one byte behind the end */
+        text_put(&t, ""); /* the parser stops at a NUL behind the end */
         read_input(*path, &input);
         for (unsigned k = 0; k < 4; k++)
             for (int eof = EOF_UNCHANGED; eof <= EOF_MINUS_ONE; eof++) {
                 struct fuzz_program p = {.text = t.p,
-                                         .len = t.len - 1,
+                                         .len = t.len,
                                          .input = (const uint8_t *)(input.p ? input.p : ""),
                                          .ninput = input.len,
                                          .cell_bits = widths[k],

@@ -16,7 +16,7 @@ struct session_options {
 
 /* One program, at one width, with one input. */
 struct fuzz_program {
-    const char *text;
+    const char *text; /* with a NUL behind it */
     size_t len;
     const uint8_t *input;
     size_t ninput;
