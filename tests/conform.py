@@ -15,11 +15,12 @@ which is a failure, except under `ref` where it says nothing.  The last line cou
 
 import argparse
 import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "bench"))
+
+from measure import Limits, run_command
 
 ENGINES = {
     "interp": ["--interp"],
@@ -30,56 +31,14 @@ ENGINES = {
 }
 
 
-class Result:
-    """How a run ended: bytes written, exit status (None: out of time) and CPU seconds."""
-
-    def __init__(self, output, status, seconds):
-        self.output, self.status, self.seconds = output, status, seconds
-
-
-def run(command, text, limit):
-    """Runs a command for at most `limit` CPU seconds, and four times as long by the clock."""
-
-    def prepare():
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as sink:
-        source.write(text)
-        source.seek(0)
-        child = subprocess.Popen(command, stdin=source, stdout=sink, stderr=subprocess.DEVNULL,
-                                 preexec_fn=prepare)
-        status, seconds = wait(child, 4 * limit)
-        sink.seek(0)
-        return Result(sink.read(), status if seconds < limit else None, seconds)
-
-
-def wait(child, limit):
-    """Waits for a child, killing it after `limit` seconds; returns its status and CPU seconds."""
-    end = time.monotonic() + limit
-    pause = 0.001
-    while True:
-        pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-        if pid != 0:
-            child.returncode = os.waitstatus_to_exitcode(status)
-            return child.returncode, usage.ru_utime + usage.ru_stime
-        if time.monotonic() > end:
-            child.kill()
-            os.wait4(child.pid, 0)
-            child.returncode = -9
-            return None, float("inf")
-        time.sleep(pause)
-        pause = min(2 * pause, 0.05)
-
-
-def assemble(bfopt, options, program, directory, limit):
+def assemble(bfopt, options, program, directory, limits):
     """Compiles a program to a file to be run; returns its path, or what failed."""
     source = os.path.join(directory, "program.s")
     target = os.path.join(directory, "program")
     command = [bfopt, *options, "-S", "-o", source, program]
-    if run(command, b"", limit).status != 0:
+    if run_command(command, os.devnull, limits).status != 0:
         return None, "no asm"
-    if run(["cc", source, "-o", target], b"", limit).status != 0:
+    if run_command(["cc", source, "-o", target], os.devnull, limits).status != 0:
         return None, "no cc"
     return target, None
 
@@ -90,24 +49,26 @@ class Program:
     def __init__(self, directory, name, arguments):
         self.path = os.path.join(directory, name + ".b")
         self.name = name
-        self.text = read(os.path.join(directory, name + ".in"), b"")
+        self.input = os.path.join(directory, name + ".in")
+        if not os.path.exists(self.input):
+            self.input = os.devnull
         self.expected = read(os.path.join(directory, name + ".out"), None)
         self.options = []
         if name in arguments.cell_bits:
             self.options.append("--cell-bits=" + arguments.cell_bits[name])
         if name in arguments.input:
-            self.text = arguments.input[name].encode()
+            self.input = arguments.input[name]
         if name in arguments.final_newline:
             self.expected += b"\n"
 
-    def run(self, bfopt, engine, limit):
-        """Runs the program; returns a Result, or a word saying why there is none."""
+    def run(self, bfopt, engine, limits):
+        """Runs the program; returns a Run, or a word saying why there is none."""
         options = ENGINES[engine] + self.options
         if engine != "asm":
-            return run([bfopt, *options, self.path], self.text, limit)
+            return run_command([bfopt, *options, self.path], self.input, limits)
         with tempfile.TemporaryDirectory() as directory:
-            target, problem = assemble(bfopt, options, self.path, directory, limit)
-            return problem if problem else run([target], self.text, limit)
+            target, problem = assemble(bfopt, options, self.path, directory, limits)
+            return problem if problem else run_command([target], self.input, limits)
 
 
 def read(path, otherwise):
@@ -136,15 +97,15 @@ def judge(program, result, expected, status):
         return False, difference(expected, result.output)
     if result.status != status:
         return False, f"status {result.status}"
-    return True, f"{result.seconds:.2f}" + ("*" if program.options else "")
+    return True, f"{result.cpu:.2f}" + ("*" if program.options else "")
 
 
 def check(program, arguments):
-    """Runs one program under all engines; returns its verdicts in the order of the engines."""
+    """Runs one program under all engines; returns its row and how many passed and failed."""
     verdicts = {}
     expected, status = program.expected, 0
     if "ref" in arguments.engines or expected is None:
-        result = program.run(arguments.bfopt, "ref", arguments.ref_limit)
+        result = program.run(arguments.bfopt, "ref", Limits(arguments.ref_limit))
         if expected is None:
             if result.status is None:
                 return ["-"] * len(arguments.engines), 0, 0
@@ -154,10 +115,11 @@ def check(program, arguments):
             verdicts["ref"] = None, "slow"
     for engine in arguments.engines:
         if engine not in verdicts:
-            result = program.run(arguments.bfopt, engine, arguments.limit)
+            result = program.run(arguments.bfopt, engine, Limits(arguments.limit))
             verdicts[engine] = judge(program, result, expected, status)
     row = [verdicts[engine] for engine in arguments.engines]
-    return [text for _, text in row], sum(v[0] is True for v in row), sum(v[0] is False for v in row)
+    passed = [p for p, _ in row]
+    return [text for _, text in row], passed.count(True), passed.count(False)
 
 
 def find(arguments):
@@ -195,8 +157,8 @@ def parse_arguments():
     parser.add_argument("--ref-limit", type=int, default=20, help="the same for --ref (20)")
     parser.add_argument("--cell-bits", action=Pairs, default={}, metavar="NAME=N",
                         help="this program needs other cells (marked * in the table)")
-    parser.add_argument("--input", action=Pairs, default={}, metavar="NAME=TEXT",
-                        help="this program reads TEXT instead of NAME.in")
+    parser.add_argument("--input", action=Pairs, default={}, metavar="NAME=FILE",
+                        help="this program reads FILE instead of NAME.in")
     parser.add_argument("--final-newline", action="append", default=[], metavar="NAME",
                         help="NAME.out lacks the newline that the program prints at its end")
     arguments = parser.parse_args()

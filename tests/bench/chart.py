@@ -1,0 +1,89 @@
+"""Draws a horizontal bar chart of ratios as SVG.  Used by bench.py."""
+
+from math import log
+from xml.sax.saxutils import escape
+
+COLOURS = ["#3b6ea5", "#d98032", "#5a9a5a", "#a05195", "#8c6d4f", "#7a7a7a"]
+LABELS, BARS, MARGIN = 190, 470, 16  # widths: programs' names, the bars, the edge
+BAR, GAP, TOP = 13, 9, 62            # heights: a bar, between groups, the head
+
+
+class Scale:
+    """Maps a ratio to a horizontal position: logarithmic, so that twice and half look alike."""
+
+    def __init__(self, ratios):
+        self.low = min([0.5] + [r / 1.2 for r in ratios])
+        self.high = max([2] + [r * 1.2 for r in ratios])
+
+    def x(self, ratio):
+        """The position of a ratio."""
+        return LABELS + BARS * log(ratio / self.low) / log(self.high / self.low)
+
+    def ticks(self):
+        """Round ratios within the range, no more than about ten."""
+        steps = (1, 2, 5) if self.high / self.low < 500 else (1,)
+        marks = [m * 10.0 ** e for e in range(-4, 6) for m in steps]
+        return [m for m in marks + [0.25 * 2] if self.low <= m <= self.high]
+
+
+def text(x, y, content, **attributes):
+    """A piece of text."""
+    extra = "".join(f' {key.replace("_", "-")}="{value}"' for key, value in attributes.items())
+    return f'<text x="{x:.1f}" y="{y:.1f}"{extra}>{escape(content)}</text>\n'
+
+
+def line(x, top, bottom, colour):
+    """A vertical line."""
+    return f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" stroke="{colour}"/>\n'
+
+
+def bar(scale, y, ratio, colour):
+    """A bar from 1 to the ratio, with the number at its end."""
+    left, right = sorted((scale.x(1), scale.x(ratio)))
+    box = (f'<rect x="{left:.1f}" y="{y}" width="{max(right - left, 1):.1f}" '
+           f'height="{BAR - 2}" fill="{colour}"/>\n')
+    number = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+    if ratio < 1:
+        return box + text(left - 4, y + BAR - 4, number, text_anchor="end", font_size=10)
+    return box + text(right + 4, y + BAR - 4, number, font_size=10)
+
+
+def legend(series):
+    """The names of the series, each with its colour."""
+    out, x = "", LABELS
+    for name, colour in zip(series, COLOURS):
+        out += f'<rect x="{x}" y="30" width="11" height="11" fill="{colour}"/>\n'
+        out += text(x + 15, 40, name)
+        x += 30 + 7 * len(name)
+    return out
+
+
+def axis(scale, height):
+    """The ratios on top, with lines down."""
+    out = ""
+    for ratio in scale.ticks():
+        x = scale.x(ratio)
+        out += line(x, TOP - 4, height - MARGIN, "#333333" if ratio == 1 else "#dddddd")
+        out += text(x, TOP - 8, f"{ratio:g}", text_anchor="middle", fill="#555555", font_size=10)
+    return out
+
+
+def draw(title, series, groups):
+    """The chart: groups are pairs of a label and a ratio (or None) for each of the series."""
+    series = series[:len(COLOURS)]
+    scale = Scale([r for _, ratios in groups for r in ratios if r])
+    step = BAR * len(series) + GAP
+    height = TOP + step * len(groups) + MARGIN
+    width = LABELS + BARS + 4 * MARGIN
+    out = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+           f'font-family="sans-serif" font-size="12">\n'
+           f'<rect width="{width}" height="{height}" fill="white"/>\n')
+    out += text(MARGIN, 20, title, font_size=14, font_weight="bold")
+    out += legend(series) + axis(scale, height)
+    for i, (label, ratios) in enumerate(groups):
+        y = TOP + 4 + i * step
+        out += text(LABELS - 8, y + (step - GAP) / 2 + 4, label, text_anchor="end")
+        for j, ratio in enumerate(ratios[:len(COLOURS)]):
+            if ratio:
+                out += bar(scale, y + j * BAR, ratio, COLOURS[j])
+    return out + "</svg>\n"
