@@ -36,18 +36,15 @@ static const struct stage level_1[] = {
 };
 
 static const struct stage level_2[] = {
-    {"offset-merge,forward,fold,dse,dce", NULL},
-    {"scan-loop,clear-loop,mul-loop", CLEAN_UP},
+    {"fold,offset-merge,forward,fold,dse,dce", NULL},
+    /* Besides: detours that cannot leave the tape are always taken. */
+    {"scan-loop,clear-loop,mul-loop", "offset-merge,inbounds,if-convert,forward,fold,dse,dce"},
     /* Loops around idioms may be idioms now. */
     {"clear-loop,mul-loop", CLEAN_UP},
     /* What is left of balanced loops works on values. */
     {"promote", "fold,gvn,dce,forward,dse,fold,dce"},
-    /* Detours that cannot leave the tape are always taken. */
-    {"inbounds", NULL},
-    {"if-convert", "forward,fold,dse,dce"},
     {"inbounds,rebase", NULL},
-    {NULL, NULL},
-};
+    {NULL, NULL}};
 
 static const struct stage *const pipeline_levels[] = {level_0, level_1, level_2, level_2};
 #define MAX_LEVEL 3
