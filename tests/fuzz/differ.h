@@ -35,6 +35,9 @@ enum verdict {
     DIFFERS, /* `why` tells */
 };
 
+/* Faults made on purpose, in programs that write anything, to see that they are found. */
+enum sabotage { NO_SABOTAGE, SABOTAGE_OUTPUT, SABOTAGE_CRASH, SABOTAGE_END };
+
 struct pass_stats;
 struct differ_options {
     uint64_t max_steps;       /* of the reference; a program that needs more is skipped */
@@ -42,6 +45,7 @@ struct differ_options {
     bool verify;              /* verify the IR after every pass */
     bool validate;            /* evaluate the IR before and after every pass */
     bool check_ra;            /* prove each allocation */
+    enum sabotage sabotage;
     struct pass_stats *stats; /* what the passes did is counted here; NULL: not at all */
 };
 

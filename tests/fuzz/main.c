@@ -11,6 +11,7 @@
  *   --stats           print what the passes did
  *   --steps=N         what the reference may need for a program; longer ones are skipped
  *   --cells=N         size of the tape
+ *   --sabotage=output|crash|end   make that fault, to see that it is found
  *
  * A program that differs under some configuration, or crashes there, is reduced and printed with
  * the command line that shows it.  The last line is `N passed, M failed`.
@@ -145,7 +146,7 @@ static void files(struct session *s, void *arg) {
 
 static int usage(void) {
     fprintf(stderr, "usage: fuzz [--quick|--all] [--verify] [--validate] [--check-ra] [--stats]\n"
-                    "            [--steps=N] [--cells=N]\n"
+                    "            [--steps=N] [--cells=N] [--sabotage=output|crash|end]\n"
                     "            exhaustive LENGTH | random COUNT [SEED] | files FILE...\n");
     return 1;
 }
@@ -171,6 +172,12 @@ static bool take_option(struct session_options *o, const char *a) {
         o->differ.max_steps = strtoull(a + 8, NULL, 10);
     else if (strncmp(a, "--cells=", 8) == 0)
         o->differ.cells = strtoull(a + 8, NULL, 10);
+    else if (is(a, "--sabotage=output"))
+        o->differ.sabotage = SABOTAGE_OUTPUT;
+    else if (is(a, "--sabotage=crash"))
+        o->differ.sabotage = SABOTAGE_CRASH;
+    else if (is(a, "--sabotage=end"))
+        o->differ.sabotage = SABOTAGE_END;
     else
         return false;
     return true;

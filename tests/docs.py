@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Are the documents true?
+
+    tests/docs.py BUILD
+
+Every command `$ bfopt ...` in a fenced block that is followed by its output is run and compared
+(unless it mentions a file that does not exist, such as prog.b), and every relative link and every
+path in backquotes must lead to a file.  The last line counts.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FOLDERS = "backend|docs|frontend|ir|passes|runtime|samples|tests"
+
+
+def documents():
+    """README and its like, and everything in docs/."""
+    return sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md"))
+
+
+def examples(text):
+    """Pairs of command and output from fenced blocks."""
+    for block in re.findall(r"^```[a-z]*\n(.*?)^```", text, re.S | re.M):
+        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+            command, _, output = part.partition("\n")
+            if command.startswith("bfopt ") and output.strip():
+                yield re.sub(r"\s+# .*", "", command), output
+
+
+def run(command, bfopt):
+    """What the command writes, both streams together."""
+    shell = f"bfopt() {{ '{bfopt}' \"$@\"; }}\n{command}"
+    done = subprocess.run(["sh", "-c", shell], cwd=ROOT, stdin=subprocess.DEVNULL, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return done.stdout.decode(errors="replace")
+
+
+def missing(path, text):
+    """Names of files the document mentions that are not there."""
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        if "://" not in link and not (path.parent / link).exists():
+            yield link
+    for name in re.findall(rf"`((?:{FOLDERS})/[\w./-]+)`", text):
+        if not (ROOT / name).exists():
+            yield name
+
+
+def main(build):
+    bfopt = os.path.abspath(os.path.join(build, "bfopt"))
+    passed = failed = 0
+    for path in documents():
+        text = path.read_text()
+        for name in missing(path, text):
+            print(f"FAIL {path.name}: there is no {name}")
+            failed += 1
+        passed += 1
+        for command, output in examples(text):
+            if re.search(r"\bprog\.(b|s|bfir)\b", command):
+                continue
+            got = run(command, bfopt)
+            if got.strip() == output.strip():
+                passed += 1
+                continue
+            failed += 1
+            print(f"FAIL {path.name}: $ {command}\n--- written\n{output}--- is\n{got}")
+    print(f"{passed} passed, {failed} failed")
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
