@@ -23,7 +23,7 @@ class Scale:
         """Round ratios within the range, no more than about ten."""
         steps = (1, 2, 5) if self.high / self.low < 500 else (1,)
         marks = [m * 10.0 ** e for e in range(-4, 6) for m in steps]
-        return [m for m in marks + [0.25 * 2] if self.low <= m <= self.high]
+        return [m for m in marks if self.low <= m <= self.high]
 
 
 def text(x, y, content, **attributes):
