@@ -19,7 +19,8 @@
  * Under --strict the touches of the head's first accesses are repeated before the loads, so that
  * the first access to trap is the source's.
  *
- * Relies on: rotated loops (the head runs whenever the loop is entered).  Tests: tests/ir/promote. */
+ * Relies on: rotated loops (the head runs whenever the loop is entered).
+ * Tests: tests/ir/promote. */
 #include <string.h>
 
 #include "ir/cfg.h"

@@ -6,11 +6,11 @@ suite passes sh tests/passes.sh "$build"
 suite docs python3 tests/docs.py "$build"
 suite unit sh tests/unit.sh "$build"
 suite filetest "$build/tests/filetest" tests/ir
-suite irfuzz "$build/tests/irfuzz" -n 8000 tests/ir
+suite irfuzz "$build/tests/irfuzz" -n "${test_irfuzz:-8000}" tests/ir
 suite must-fail "$build/tests/filetest" --must-fail tests/must-fail
 suite cli sh tests/cli/run.sh "$build"
 suite facts sh tests/facts.sh "$build"
 suite programs sh tests/programs.sh "$build"
 suite regress "$build/tests/fuzz" --all --check-ra files tests/regress/*.b
-suite random "$build/tests/fuzz" --check-ra random 3000 1
-suite exhaustive "$build/tests/fuzz" --quick exhaustive 6
+suite random "$build/tests/fuzz" --check-ra random "${test_random:-3000}" 1
+suite exhaustive "$build/tests/fuzz" --quick exhaustive "${test_length:-6}"

@@ -1,0 +1,35 @@
+#!/bin/sh
+# check.sh [SUITE...]: ./dev check: the suites under AddressSanitizer and UndefinedBehaviorSanitizer,
+# with fewer programs, then the linters.
+#
+# Generated code is not instrumented, but what compiles it, runs it and catches its faults is.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${BFOPT_CHECK_BUILD:-build/check}
+if [ ! -f "$build/build.ninja" ]; then
+    meson setup "$build" --buildtype=debugoptimized -Db_ndebug=false -Dwerror=true -Dtests=enabled \
+        -Db_sanitize=address,undefined -Db_lundef=false >"$build.log" 2>&1 ||
+        { cat "$build.log"; exit 1; }
+fi
+echo "check: building $build" >&2
+ninja -C "$build" >"$build.log" 2>&1 || { tail -n 40 "$build.log"; exit 1; }
+
+# A report ends the process with a status that no test expects.  What is allocated when an endless
+# run is left, or when memory has run out, is not freed: leaks are looked for in all other suites.
+UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:exitcode=99
+ASAN_OPTIONS=exitcode=99:detect_stack_use_after_return=0:allocator_may_return_null=1
+LSAN_OPTIONS=exitcode=99
+export UBSAN_OPTIONS ASAN_OPTIONS LSAN_OPTIONS
+test_random=400 test_length=4 test_irfuzz=1500 test_sanitized=1
+export test_random test_length test_irfuzz test_sanitized
+status=0
+sh tests/run.sh "$build" "$@" || status=1
+
+# The linters, when all suites were wanted.
+if [ $# = 0 ] && command -v cppcheck >/dev/null; then
+    echo "check: cppcheck" >&2
+    cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppressions-list=tests/cppcheck.txt \
+        --enable=warning,portability -D__x86_64__ -DBFOPT_VERSION='""' -I. \
+        runtime ir passes backend frontend tests/fuzz || status=1
+fi
+exit $status
