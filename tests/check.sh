@@ -6,18 +6,21 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BFOPT_CHECK_BUILD:-build/check}
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT INT TERM
 if [ ! -f "$build/build.ninja" ]; then
     meson setup "$build" --buildtype=debugoptimized -Db_ndebug=false -Dwerror=true -Dtests=enabled \
-        -Db_sanitize=address,undefined -Db_lundef=false >"$build.log" 2>&1 ||
-        { cat "$build.log"; exit 1; }
+        -Db_sanitize=address,undefined -Db_lundef=false >"$log" 2>&1 ||
+        { cat "$log"; exit 1; }
 fi
 echo "check: building $build" >&2
-ninja -C "$build" >"$build.log" 2>&1 || { tail -n 40 "$build.log"; exit 1; }
+ninja -C "$build" >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
 
 # A report ends the process with a status that no test expects.  What is allocated when an endless
 # run is left, or when memory has run out, is not freed: leaks are looked for in all other suites.
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:exitcode=99
 ASAN_OPTIONS=exitcode=99:detect_stack_use_after_return=0:allocator_may_return_null=1
+ASAN_OPTIONS=$ASAN_OPTIONS:handle_segv=0 # tests expect the signal itself
 LSAN_OPTIONS=exitcode=99
 export UBSAN_OPTIONS ASAN_OPTIONS LSAN_OPTIONS
 test_random=400 test_length=4 test_irfuzz=1500 test_sanitized=1

@@ -31,7 +31,7 @@ no_line() { # PATTERN FILE
 # ---- memory ----
 
 trace_maps() { # OPTION...: the calls that map or protect memory
-    strace -f -qq -e trace=mmap,mprotect,pkey_mprotect,mremap -o "$work/calls" \
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -qq -e trace=mmap,mprotect,pkey_mprotect,mremap -o "$work/calls" \
         "$bfopt" "$@" samples/fizzbuzz.b >/dev/null
 }
 both='PROT_WRITE[^,]*PROT_EXEC|PROT_EXEC[^,]*PROT_WRITE'
