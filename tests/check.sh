@@ -20,7 +20,8 @@ ninja -C "$build" >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
 # run is left, or when memory has run out, is not freed: leaks are looked for in all other suites.
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:exitcode=99
 ASAN_OPTIONS=exitcode=99:detect_stack_use_after_return=0:allocator_may_return_null=1
-ASAN_OPTIONS=$ASAN_OPTIONS:handle_segv=0 # tests expect the signal itself
+# Tests expect the signal itself, and make sigaltstack fail.
+ASAN_OPTIONS=$ASAN_OPTIONS:handle_segv=0:use_sigaltstack=0
 LSAN_OPTIONS=exitcode=99
 export UBSAN_OPTIONS ASAN_OPTIONS LSAN_OPTIONS
 test_random=400 test_length=4 test_irfuzz=1500 test_sanitized=1

@@ -112,7 +112,7 @@ static int try_read(unsigned cell_bytes, int64_t offset, uint32_t site) {
                               (const uint8_t *)f + EXIT};
     cr_assert(tape_map(&rt.tape, 4096 / cell_bytes, cell_bytes, 0, true));
     cr_assert(fault_install(&rt, &unit));
-    int result = f(&rt, rt.tape.base + offset);
+    int result = f(&rt, (uint8_t *)((uintptr_t)rt.tape.base + (uintptr_t)offset));
     fault_remove();
     tape_unmap(&rt.tape);
     return result;
