@@ -149,6 +149,10 @@ uint64_t pass_stats_get(const struct pass_stats *s, const char *name) {
     return 0;
 }
 
+uint64_t pass_stats_changes(const struct pass_stats *s, unsigned pass) {
+    return s->run[pass].changes;
+}
+
 void pass_stats_print(const struct pass_stats *s, struct text *out) {
     for (unsigned p = 0; p < pass_table_size; p++)
         for (uint32_t i = 0; i < s->ncounter; i++)

@@ -41,6 +41,8 @@ struct pass_stats *pass_stats_new(void);
 void pass_stats_free(struct pass_stats *s);
 /* The value of counter "pass.name"; 0 if there is none. */
 uint64_t pass_stats_get(const struct pass_stats *s, const char *name);
+/* How many runs of pass_table[pass] changed something. */
+uint64_t pass_stats_changes(const struct pass_stats *s, unsigned pass);
 /* --stats: lines "pass.name = n", passes in the order of passes.def. */
 void pass_stats_print(const struct pass_stats *s, struct text *out);
 /* --time-passes: one line for each pass that ran. */

@@ -12,5 +12,5 @@ suite cli sh tests/cli/run.sh "$build"
 suite facts sh tests/facts.sh "$build"
 suite programs sh tests/programs.sh "$build"
 suite regress "$build/tests/fuzz" --all --check-ra files tests/regress/*.b
-suite random "$build/tests/fuzz" --check-ra random "${test_random:-3000}" 1
+suite random "$build/tests/fuzz" --check-ra --asm=150 random "${test_random:-3000}" 1
 suite exhaustive "$build/tests/fuzz" --quick exhaustive "${test_length:-6}"

@@ -1,9 +1,9 @@
 /* differ.c: the comparison of engines.
  *
  * What must agree (docs/testing.md):
- *   the program ends        output, bytes read and final pointer are the reference's
- *   it goes off the tape    --strict: the same operation, cell and output.  Otherwise: the output
- *                           that came before is all there; an access whose effect is dead may go
+ *   the program ends        output, bytes read and final pointer are the reference's; for a unit
+ * the tape is, too it goes off the tape    --strict: the same operation, cell and output.
+ * Otherwise: the output that came before is all there; an access whose effect is dead may go
  *                           unreported, so the run may also go on, even for ever
  *
  * A run that takes a fifth of a second of processor time is taken for endless: the reference needed
@@ -12,17 +12,21 @@
  */
 #include "tests/fuzz/differ.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "backend/ra.h"
 #include "backend/vm/vm.h"
+#include "backend/x64/asm.h"
 #include "backend/x64/emit.h"
 #include "backend/x64/isel.h"
 #include "backend/x64/jit.h"
@@ -32,10 +36,13 @@
 #include "passes/pipeline.h"
 #include "runtime/alloc.h"
 #include "runtime/text.h"
+#include "tests/fuzz/generate.h"
 
 #define MAX_OUTPUT         (1 << 16)
 #define RUN_MILLISECONDS   200 /* of processor time */
-#define LOOSE_MILLISECONDS 10  /* where a run may go on for ever */
+#define LOOSE_MILLISECONDS 2   /* where a run may go on for ever */
+#define ASM_SECONDS        5   /* for an assembled program */
+#define SEEDED_CELLS       64  /* that get contents, at the start of the tape of a unit */
 
 struct outcome {
     bool endless;
@@ -53,11 +60,16 @@ struct differ {
     int in_fd, out_fd;
     struct tape tape[4]; /* of cells of 1, 2, 4 and 8 bytes; those without a base are not mapped */
     struct program program;
+    const char *text; /* of the program */
+    size_t len;
     bool parsed;
+    uint32_t tape_seed;
+    uint8_t *ref_tape; /* what the reference left */
     struct outcome ref, got;
 };
 
-static const char *const engine_option[ENGINE_COUNT] = {"--interp", "--interp=switch", "--jit"};
+static const char *const engine_option[ENGINE_COUNT] = {"--interp", "--interp=switch", "--jit",
+                                                        "-S"};
 
 void config_text(struct text *out, const struct config *c) {
     static const char *const eof[] = {"unchanged", "0", "-1"};
@@ -71,6 +83,8 @@ void config_text(struct text *out, const struct config *c) {
         text_fmt(out, " --max-regs=%u", c->max_regs);
     if (c->ra_seed)
         text_fmt(out, " --ra-seed=%u", c->ra_seed);
+    if (c->unit)
+        text_put(out, " (as a unit)");
 }
 
 static void on_endless(int signal_number);
@@ -80,6 +94,7 @@ struct differ *differ_new(const struct differ_options *o) {
     signal(SIGVTALRM, on_endless);
     struct differ *d = xcalloc(1, sizeof *d);
     d->o = *o;
+    d->ref_tape = xalloc(tape_round(o->cells, 8), 8);
     d->in_fd = memfd_create("input", MFD_CLOEXEC);
     d->out_fd = memfd_create("output", MFD_CLOEXEC);
     if (d->in_fd < 0 || d->out_fd < 0)
@@ -99,10 +114,25 @@ void differ_free(struct differ *d) {
         tape_unmap(&d->tape[i]);
     close(d->in_fd);
     close(d->out_fd);
+    xfree(d->ref_tape);
     xfree(d);
 }
 
 /* ---- one run ---- */
+
+/* What a unit finds: mostly small numbers, zeros among them, and a few at the right end. */
+static void seed_tape(const struct tape *t, uint32_t seed) {
+    struct rng r = {seed};
+    uint64_t n = tape_cells(t), style = rng_below(&r, 3);
+    for (uint64_t i = 0; i < SEEDED_CELLS + 4; i++) {
+        uint64_t at = i < SEEDED_CELLS ? i : n - 1 - (i - SEEDED_CELLS);
+        uint64_t x = rng_next(&r), v = x % (style + 2) == 0 ? 0 : x >> 61;
+        if (style == 1 && t->cell_bytes == 1)
+            v = x >> 50;
+        if (at < n)
+            memcpy(t->base + at * t->cell_bytes, &v, t->cell_bytes);
+    }
+}
 
 /* An empty tape of the right width, the input rewound, the output empty. */
 static void prepare(struct differ *d, unsigned cell_bits, enum eof_mode eof) {
@@ -112,6 +142,8 @@ static void prepare(struct differ *d, unsigned cell_bits, enum eof_mode eof) {
         abort();
     d->rt.tape = *t;
     memset(t->base, 0, t->bytes);
+    if (d->tape_seed)
+        seed_tape(t, d->tape_seed);
     rt_io_init(&d->rt, d->in_fd, d->out_fd, eof);
     if (lseek(d->in_fd, 0, SEEK_SET) != 0)
         abort();
@@ -132,20 +164,27 @@ static void collect(struct differ *d, struct outcome *o, bool endless) {
     o->nout = n < 0 ? 0 : (size_t)n;
 }
 
-enum verdict differ_reference(struct differ *d, const char *program, size_t len,
-                              const uint8_t *input, size_t ninput, unsigned cell_bits,
-                              enum eof_mode eof) {
+enum verdict differ_reference(struct differ *d, const struct fuzz_program *p) {
     drop_program(d);
     struct parse_options po = {0};
-    if (parse_program(&d->program, (const uint8_t *)program, 0, (uint32_t)len, &po).error)
+    if (parse_program(&d->program, (const uint8_t *)p->text, 0, (uint32_t)p->len, &po).error)
         return SKIPPED;
     d->parsed = true;
-    if (ftruncate(d->in_fd, 0) != 0 || pwrite(d->in_fd, input, ninput, 0) != (ssize_t)ninput)
+    d->text = p->text;
+    d->len = p->len;
+    d->tape_seed = p->tape_seed;
+    if (ftruncate(d->in_fd, 0) != 0 ||
+        pwrite(d->in_fd, p->input, p->ninput, 0) != (ssize_t)p->ninput)
         abort();
-    prepare(d, cell_bits, eof);
+    prepare(d, p->cell_bits, p->eof);
     reference_run(&d->program, &d->rt, d->o.max_steps);
     collect(d, &d->ref, false);
+    memcpy(d->ref_tape, d->rt.tape.base, d->rt.tape.bytes);
     return d->ref.end == RUN_MAX_STEPS || d->ref.nout == MAX_OUTPUT ? SKIPPED : AGREES;
+}
+
+enum run_end differ_end(const struct differ *d) {
+    return d->ref.end;
 }
 
 /* ---- leaving endless runs ---- */
@@ -242,6 +281,20 @@ static enum verdict compare(const struct outcome *ref, const struct outcome *got
     return AGREES;
 }
 
+/* The tape a unit leaves. */
+static enum verdict compare_tapes(const struct differ *d, struct text *why) {
+    const struct tape *t = &d->rt.tape;
+    if (d->ref.end != RUN_DONE || memcmp(d->ref_tape, t->base, t->bytes) == 0)
+        return AGREES;
+    uint64_t at = 0;
+    while (t->base[at] == d->ref_tape[at])
+        at++;
+    text_fmt(why, "byte %llu of cell %llu is %u on the tape, expected %u",
+             (unsigned long long)(at % t->cell_bytes), (unsigned long long)(at / t->cell_bytes),
+             t->base[at], d->ref_tape[at]);
+    return DIFFERS;
+}
+
 /* ---- compiling ---- */
 
 static struct func *optimized(struct differ *d, const struct config *c, struct text *why) {
@@ -250,6 +303,7 @@ static struct func *optimized(struct differ *d, const struct config *c, struct t
                                .eof_unchanged = c->eof == EOF_UNCHANGED,
                                .tape_cells = tape_cells(&d->rt.tape)};
     struct func *f = ir_build_program(&d->program, &bo);
+    f->program = !c->unit;
     struct pipeline_options po = {.level = (int)c->level,
                                   .verify_each = d->o.verify,
                                   .validate_each = d->o.validate,
@@ -266,7 +320,7 @@ static struct mach *selected(struct differ *d, struct func *f, const struct conf
     struct isel_options io = {.check_bounds = c->bounds};
     struct ra_options ro = {.max_regs = c->max_regs, .seed = c->ra_seed};
     struct ra_stats stats = {0};
-    struct mach *before = c->engine == ENGINE_JIT ? x64_select(f, &io) : vm_select(f);
+    struct mach *before = c->engine >= ENGINE_JIT ? x64_select(f, &io) : vm_select(f);
     struct mach *after = ra_allocate(before, &ro, &stats);
     if (d->o.check_ra && !ra_check(before, after, why)) {
         mach_free(after);
@@ -297,6 +351,113 @@ static void sabotage(enum sabotage s, struct outcome *got) {
     got->endless |= s == SABOTAGE_END;
 }
 
+/* ---- programs of their own ---- */
+
+static struct source_place place_in_line(void *context, uint32_t offset) {
+    (void)context;
+    return (struct source_place){1, offset + 1, 0};
+}
+
+static bool write_asm(const struct differ *d, const struct mach *m, const struct config *c,
+                      const char *path) {
+    struct text t = {0};
+    struct emitted *e = emit(m);
+    struct source_view view = {.name = "p.b",
+                               .text = (const uint8_t *)d->text,
+                               .size = (uint32_t)d->len,
+                               .place = place_in_line};
+    struct asm_options o = {.tape_cells = d->o.cells,
+                            .drift = d->program.total_moves * (c->cell_bits / 8),
+                            .eof = c->eof,
+                            .checks = c->bounds,
+                            .source = &view};
+    asm_print(&t, e, &o);
+    emit_free(e);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool ok = fd >= 0 && rt_write_all(fd, t.p, t.len) == 0;
+    close(fd);
+    text_free(&t);
+    return ok;
+}
+
+/* Runs a program with these descriptors for its own; its status, as a shell would say it. */
+static int run_program(char *const *argv, int in, int out, int err) {
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(in, 0);
+        dup2(out, 1);
+        dup2(err, 2);
+        alarm(ASM_SECONDS);
+        execvp(argv[0], argv);
+        _exit(127);
+    }
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        abort();
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* What the program's status and message say of its end: `p.b:1:7: error: cell -1 is ...`. */
+static void read_ending(struct outcome *o, int status, const char *message) {
+    unsigned column;
+    long long cell;
+    o->end = RUN_DONE;
+    o->endless = status == 128 + SIGALRM;
+    if (status == 0 || o->endless)
+        return;
+    o->end = status == 3 ? RUN_OFF_TAPE : RUN_OUT_ERROR;
+    if (sscanf(message, "p.b:1:%u: error: cell %lld ", &column, &cell) == 2) {
+        o->src = column - 1;
+        o->cell = cell;
+    }
+}
+
+/* Assembles, links and runs. */
+static bool run_assembled(struct differ *d, const struct mach *m, const struct config *c,
+                          struct text *why) {
+    char dir[] = "/tmp/fuzz-XXXXXX", s[64], exe[64], message[256] = "";
+    if (!mkdtemp(dir))
+        abort();
+    snprintf(s, sizeof s, "%s/p.s", dir);
+    snprintf(exe, sizeof exe, "%s/p", dir);
+    int err = memfd_create("messages", MFD_CLOEXEC);
+    bool ok = write_asm(d, m, c, s) &&
+              run_program((char *[]){"cc", s, "-o", exe, NULL}, d->in_fd, err, err) == 0;
+    if (!ok)
+        text_put(why, "what -S wrote cannot be assembled");
+    if (ok) {
+        if (ftruncate(err, 0) != 0 || lseek(err, 0, SEEK_SET) != 0 ||
+            lseek(d->in_fd, 0, SEEK_SET) != 0)
+            abort();
+        int status = run_program((char *[]){exe, NULL}, d->in_fd, d->out_fd, err);
+        (void)!pread(err, message, sizeof message - 1, 0);
+        collect(d, &d->got, false);
+        read_ending(&d->got, status, message);
+        /* A process tells nothing of these. */
+        d->got.pointer = d->ref.pointer;
+        d->got.consumed = d->ref.consumed;
+    }
+    close(err);
+    unlink(s);
+    unlink(exe);
+    rmdir(dir);
+    return ok;
+}
+
+/* ---- one configuration ---- */
+
+static bool run_engine(struct differ *d, struct engine_run *r, const struct config *c,
+                       struct text *why) {
+    if (c->engine == ENGINE_ASM)
+        return run_assembled(d, r->m, c, why);
+    if (c->engine == ENGINE_JIT && !make_unit(r, why))
+        return false;
+    bool ended = run_in_time(d, r, c->engine,
+                             is_loose(&d->ref, c->strict) ? LOOSE_MILLISECONDS : RUN_MILLISECONDS);
+    collect(d, &d->got, !ended);
+    return true;
+}
+
 enum verdict differ_run(struct differ *d, const struct config *c, struct text *why) {
     prepare(d, c->cell_bits, c->eof);
     struct engine_run r = {0};
@@ -305,12 +466,11 @@ enum verdict differ_run(struct differ *d, const struct config *c, struct text *w
         return DIFFERS;
     r.m = selected(d, f, c, why);
     enum verdict v = DIFFERS;
-    if (r.m && (c->engine != ENGINE_JIT || make_unit(&r, why))) {
-        bool ended = run_in_time(
-            d, &r, c->engine, is_loose(&d->ref, c->strict) ? LOOSE_MILLISECONDS : RUN_MILLISECONDS);
-        collect(d, &d->got, !ended);
+    if (r.m && run_engine(d, &r, c, why)) {
         sabotage(d->o.sabotage, &d->got);
         v = compare(&d->ref, &d->got, c->strict, why);
+        if (v == AGREES && c->unit)
+            v = compare_tapes(d, why);
     }
     if (r.made)
         jit_free(&r.unit);

@@ -1,7 +1,10 @@
 /* generate.c: random programs, valid by construction and weighted towards what optimizers rewrite.
  *
  * Most pieces are balanced (the pointer comes back) and most loops count down, so that most
- * programs end; the caller finds out with the reference interpreter and drops the others. */
+ * programs end; the caller finds out with the reference interpreter and drops the others.  What a
+ * program is likely to contain is decided anew for each (its mood), as in YARPGen's generation
+ * policies (Livinskii, Babokin & Regehr, OOPSLA 2020): programs that are all scans, all nests or
+ * all input meet more rewrites than programs with a little of everything. */
 #include "tests/fuzz/generate.h"
 
 #include <stdbool.h>
@@ -41,8 +44,10 @@ static void add(struct text *out, int n) {
 /* Mostly one or two cells, now and then as far as encodings change their form. */
 static int distance(struct rng *r) {
     static const int near[] = {1, 1, 1, 1, 2, 2, 3, 4, 5, 9};
-    static const int far[] = {16, 31, 64, 127, 128, 129, 200};
-    int d = rng_below(r, 60) == 0 ? pick(r, far, 7) : pick(r, near, 10);
+    static const int far[] = {16, 31, 63, 64, 65, 127, 128, 129, 200, 255, 256, 1000};
+    int d = rng_below(r, 60) == 0 ? pick(r, far, 12) : pick(r, near, 10);
+    if (rng_below(r, 20000) == 0) /* seldom: it makes long programs */
+        d = 32766 + (int)rng_below(r, 4);
     return rng_below(r, 2) ? d : -d;
 }
 
@@ -86,8 +91,9 @@ static void multiply(struct text *out, struct rng *r) {
 }
 
 static void scan(struct text *out, struct rng *r) {
-    static const int stride[] = {1, 1, 1, 2, 2, 3, 4, 7, 9};
-    int s = pick(r, stride, 9);
+    static const int stride[] = {1, 1, 1, 1, 2, 2,  2,  3,  3,  4, 4,
+                                 5, 6, 7, 8, 9, 10, 12, 15, 16, 17};
+    int s = pick(r, stride, 21);
     text_char(out, '[');
     if (rng_below(r, 8) == 0)
         add(out, -1);
@@ -95,10 +101,13 @@ static void scan(struct text *out, struct rng *r) {
     text_char(out, ']');
 }
 
-static void pieces(struct text *out, struct rng *r, unsigned n, unsigned depth);
+struct mood;
+static void pieces(struct text *out, struct rng *r, const struct mood *m, unsigned n,
+                   unsigned depth);
 
 /* +++[- ... ]: a loop that counts while its body comes back. */
-static void nest(struct text *out, struct rng *r, unsigned size, unsigned depth) {
+static void nest(struct text *out, struct rng *r, const struct mood *m, unsigned size,
+                 unsigned depth) {
     if (rng_below(r, 2))
         add(out, 1 + (int)rng_below(r, 4));
     text_char(out, '[');
@@ -107,7 +116,7 @@ static void nest(struct text *out, struct rng *r, unsigned size, unsigned depth)
         text_char(out, '-');
     int d = distance(r);
     move(out, d);
-    pieces(out, r, size, depth + 1);
+    pieces(out, r, m, size, depth + 1);
     move(out, -d);
     if (!first)
         text_char(out, '-');
@@ -115,17 +124,18 @@ static void nest(struct text *out, struct rng *r, unsigned size, unsigned depth)
 }
 
 /* [[-]...]: runs at most once. */
-static void condition(struct text *out, struct rng *r, unsigned size, unsigned depth) {
+static void condition(struct text *out, struct rng *r, const struct mood *m, unsigned size,
+                      unsigned depth) {
     int d = distance(r);
     text_char(out, '[');
     if (rng_below(r, 2)) {
         clear_cell(out, r);
         move(out, d);
-        pieces(out, r, size, depth + 1);
+        pieces(out, r, m, size, depth + 1);
         move(out, -d);
     } else {
         move(out, d);
-        pieces(out, r, size, depth + 1);
+        pieces(out, r, m, size, depth + 1);
         move(out, -d);
         clear_cell(out, r);
     }
@@ -133,71 +143,154 @@ static void condition(struct text *out, struct rng *r, unsigned size, unsigned d
 }
 
 /* Anything between brackets; may well run for ever. */
-static void wild(struct text *out, struct rng *r, unsigned size, unsigned depth) {
+static void wild(struct text *out, struct rng *r, const struct mood *m, unsigned size,
+                 unsigned depth) {
     text_char(out, '[');
-    pieces(out, r, size, depth + 1);
+    pieces(out, r, m, size, depth + 1);
     text_char(out, ']');
 }
 
-static void piece(struct text *out, struct rng *r, unsigned size, unsigned depth) {
+/* Idioms of people who write Brainfuck: division, if and else, comparison, copies, rows of cells.
+ */
+static void idiom(struct text *out, struct rng *r) {
+    static const char *const known[] = {
+        "[->+>-[>+>>]>[+[-<+>]>+>>]<<<<<]",       /* n d: n divided by d */
+        "[->-[>+>>]>[+[-<+>]>+>>]<<<<<]",         /* the same without the copy */
+        "[->+<]>[-<+>]<",                         /* there and back */
+        "[->+>+<<]>>[-<<+>>]<<",                  /* copy */
+        ">[-]<[->+<]",                            /* move to a cleared cell */
+        ">+<[[-]>-<]>[-<+>]<",                    /* not */
+        "[>+>+<<-]>>[<<+>>-]+<[[-]>-<]>[-]",      /* copy, then if zero */
+        "[->[->+>+<<]>>[-<<+>>]<<<]>[-]<",        /* product */
+        "[>[>+>+<<-]>>[<<+>>-]<<<-]",             /* the same, counted last */
+        "[[->+<]>]",                              /* carry along a row */
+        "[[->>>+<<<]>>>]",                        /* the same, by threes */
+        "[>>[->+<]<<-]",                          /* a move inside a count */
+        "[-<[-]>]",                               /* a clear in a loop */
+        "[>]<[<]>",                               /* to the end and back */
+        "[[>]+<[<]>-]",                           /* appends to a row */
+        "[>[-]>[-]<<[->+>+<<]>-]",                /* clears, then copies */
+        "+[>[<-]<[->+<]>]<[-]",                   /* branches inside a loop */
+        "[-]>[-]>[-]>[-]>[-]>[-]>[-]>[-]<<<<<<<", /* a row of clears */
+        "+>+>+>+>+>+>+>+<<<<<<<",                 /* a row of sums */
+        "[->>>>>>>>+<<<<<<<<]>>>>>>>>[-<<<<<<<<+>>>>>>>>]<<<<<<<<",
+        "++++++++[->++++++++[->++++<]<]>>.<<", /* a number, made */
+        ",[->+<]>.<",
+        "[.-]",
+        "[,.]",
+        ">,[>,]<[.<]",
+        "[-]+[-[-]]",
+        "[-][+.,>]", /* never reached */
+        "[-[-[-[-[-]]]]]",
+        "[[]]",
+        "[<>]",
+        "-[-]",
+        "--[----->+<]>", /* a constant by wrapping */
+        "+[----->+++<]>",
+        "[->++++++++++<]>[->+>+<<]>>[-<<+>>]<",
+    };
+    text_put(out, known[rng_below(r, sizeof known / sizeof *known)]);
+}
+
+/* A row of the same short thing. */
+static void row(struct text *out, struct rng *r) {
+    static const char *const what[] = {"[-]", "+", "-", ".", ",", "[-]+", "+.", "++", "[->+<]"};
+    const char *s = what[rng_below(r, 9)];
+    int stride = rng_below(r, 5) ? 1 : 1 + (int)rng_below(r, 4), n = 2 + (int)rng_below(r, 14);
+    bool back = rng_below(r, 2) != 0;
+    if (rng_below(r, 4) == 0)
+        stride = -stride;
+    for (int i = 0; i < n; i++) {
+        text_put(out, s);
+        move(out, stride);
+    }
+    if (back)
+        move(out, -n * stride);
+}
+
+enum kind { ADD, MOVE, OUT, IN, CLEAR, MULTIPLY, SCAN, IDIOM, ROW, NEST, IF, WILD, NKIND };
+
+/* How likely each kind is in the program at hand. */
+struct mood {
+    uint32_t weight[NKIND], sum;
+};
+
+static void make_mood(struct mood *m, struct rng *r) {
+    static const uint8_t usual[NKIND] = {10, 8, 4, 2, 4, 6, 2, 3, 1, 6, 4, 2};
+    m->sum = 0;
+    for (unsigned k = 0; k < NKIND; k++) {
+        uint32_t f = rng_below(r, 8); /* some are left out, some come much more often */
+        m->weight[k] = usual[k] * (f == 0 ? 0u : f == 1 ? 6u : 2u);
+        m->sum += m->weight[k];
+    }
+    m->weight[ADD] += 4;
+    m->sum += 4;
+}
+
+static enum kind choose(const struct mood *m, struct rng *r) {
+    uint32_t at = rng_below(r, m->sum), k = 0;
+    while (at >= m->weight[k])
+        at -= m->weight[k++];
+    return (enum kind)k;
+}
+
+static void piece(struct text *out, struct rng *r, const struct mood *m, unsigned size,
+                  unsigned depth) {
     unsigned inner = depth < MAX_DEPTH && size > 1 ? 1 + rng_below(r, size) : 0;
-    switch (rng_below(r, inner ? 24 : 18)) {
-    case 0:
-    case 1:
-    case 2:
-    case 3:
-    case 4:
+    enum kind k = choose(m, r);
+    switch (k >= NEST && inner == 0 ? ADD : k) {
+    case ADD:
         add(out, amount(r));
         break;
-    case 5:
-    case 6:
-    case 7:
-    case 8:
+    case MOVE:
         move(out, distance(r));
         break;
-    case 9:
-    case 10:
+    case OUT:
         text_char(out, '.');
         break;
-    case 11:
+    case IN:
         text_char(out, ',');
         break;
-    case 12:
-    case 13:
+    case CLEAR:
         clear_cell(out, r);
         break;
-    case 14:
-    case 15:
-    case 16:
+    case MULTIPLY:
         multiply(out, r);
         break;
-    case 17:
+    case SCAN:
         scan(out, r);
         break;
-    case 18:
-    case 19:
-    case 20:
-        nest(out, r, inner, depth);
+    case IDIOM:
+        idiom(out, r);
         break;
-    case 21:
-    case 22:
-        condition(out, r, inner, depth);
+    case ROW:
+        row(out, r);
         break;
-    default:
-        wild(out, r, inner, depth);
+    case NEST:
+        nest(out, r, m, inner, depth);
+        break;
+    case IF:
+        condition(out, r, m, inner, depth);
+        break;
+    case WILD:
+    case NKIND:
+        wild(out, r, m, inner, depth);
         break;
     }
 }
 
-static void pieces(struct text *out, struct rng *r, unsigned n, unsigned depth) {
+static void pieces(struct text *out, struct rng *r, const struct mood *m, unsigned n,
+                   unsigned depth) {
     for (; n > 0; n--)
-        piece(out, r, n, depth);
+        piece(out, r, m, n, depth);
 }
 
 void generate_program(struct text *out, struct rng *r, unsigned size) {
+    struct mood m;
+    make_mood(&m, r);
     if (rng_below(r, 8))
         move(out, 4 + (int)rng_below(r, 16));
-    pieces(out, r, 1 + rng_below(r, size), 0);
+    pieces(out, r, &m, 1 + rng_below(r, size), 0);
     if (rng_below(r, 2)) /* look at a few cells, so that what was computed is seen */
         text_put(out, ".>.>.<<<.");
 }

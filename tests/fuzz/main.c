@@ -5,6 +5,10 @@
  *   fuzz [OPTION...] files FILE...         programs from files, NAME.in beside NAME.b their input
  *
  *   --quick | --all   fewer configurations, or more
+ *   --sample=N        N configurations a program, drawn from all there are
+ *   --asm=N           one program of N is assembled from -S and run, too
+ *   --tape-seed=N     files: as units, on a tape with these contents
+ *   --from=N          random: skip the first N
  *   --verify          verify the IR after every pass (builds with assertions always do)
  *   --validate        evaluate the IR before and after every pass
  *   --check-ra        prove each register allocation
@@ -72,13 +76,13 @@ static void exhaustive(struct session *s, void *arg) {
 }
 
 struct series {
-    uint64_t count, seed;
+    uint64_t from, count, seed;
 };
 
 static void random_programs(struct session *s, void *arg) {
     const struct series *series = arg;
     struct text t = {0};
-    for (uint64_t i = 0; i < series->count; i++) {
+    for (uint64_t i = series->from; i < series->from + series->count; i++) {
         struct rng r = {series->seed * UINT64_C(0x9fb21c651e98df25) +
                         i * UINT64_C(0x5851f42d4c957f2d)};
         uint8_t input[16];
@@ -90,7 +94,8 @@ static void random_programs(struct session *s, void *arg) {
                                  .ninput = generate_input(input, sizeof input, &r),
                                  .cell_bits = rng_below(&r, 2) ? 8 : widths[rng_below(&r, 4)],
                                  .eof = (enum eof_mode)rng_below(&r, 3),
-                                 .ra_seed = rng_below(&r, 1000)};
+                                 .seed = rng_below(&r, 1u << 30),
+                                 .tape_seed = rng_below(&r, 4) ? 0 : 1 + rng_below(&r, 1u << 30)};
         session_program(s, &p);
     }
     text_free(&t);
@@ -118,8 +123,14 @@ static void read_input(const char *path, struct text *out) {
     text_free(&name);
 }
 
+struct named {
+    char **path;
+    uint32_t tape_seed;
+};
+
 static void files(struct session *s, void *arg) {
-    for (char **path = arg; *path; path++) {
+    const struct named *named = arg;
+    for (char **path = named->path; *path; path++) {
         struct text t = {0}, input = {0};
         if (!read_file(*path, &t)) {
             fprintf(stderr, "fuzz: cannot read %s\n", *path);
@@ -134,7 +145,9 @@ static void files(struct session *s, void *arg) {
                                          .input = (const uint8_t *)(input.p ? input.p : ""),
                                          .ninput = input.len,
                                          .cell_bits = widths[k],
-                                         .eof = (enum eof_mode)eof};
+                                         .eof = (enum eof_mode)eof,
+                                         .seed = 7,
+                                         .tape_seed = named->tape_seed};
                 session_program(s, &p);
             }
         text_free(&t);
@@ -145,14 +158,44 @@ static void files(struct session *s, void *arg) {
 /* ---- the command ---- */
 
 static int usage(void) {
-    fprintf(stderr, "usage: fuzz [--quick|--all] [--verify] [--validate] [--check-ra] [--stats]\n"
-                    "            [--steps=N] [--cells=N] [--sabotage=output|crash|end]\n"
+    fprintf(stderr, "usage: fuzz [--quick|--all|--sample=N] [--asm=N] [--verify] [--validate]\n"
+                    "            [--check-ra] [--stats] [--steps=N] [--cells=N] [--tape-seed=N]\n"
+                    "            [--from=N] [--sabotage=output|crash|end]\n"
                     "            exhaustive LENGTH | random COUNT [SEED] | files FILE...\n");
     return 1;
 }
 
 static bool is(const char *a, const char *b) {
     return strcmp(a, b) == 0;
+}
+
+/* What the command line asks for. */
+struct wishes {
+    struct session_options o;
+    uint64_t sample, asm_every, tape_seed, from;
+};
+
+static bool take_number(struct wishes *w, const char *a) {
+    struct {
+        const char *name;
+        uint64_t *to;
+    } number[] = {
+        {"--sample=", &w->sample},
+        {"--asm=", &w->asm_every},
+        {"--tape-seed=", &w->tape_seed},
+        {"--from=", &w->from},
+        {"--steps=", &w->o.differ.max_steps},
+        {"--cells=", &w->o.differ.cells},
+    };
+    for (unsigned i = 0; i < sizeof number / sizeof *number; i++) {
+        size_t n = strlen(number[i].name);
+        if (strncmp(a, number[i].name, n) == 0) {
+            char *end;
+            *number[i].to = strtoull(a + n, &end, 10);
+            return a[n] != 0 && *end == 0;
+        }
+    }
+    return false;
 }
 
 static bool take_option(struct session_options *o, const char *a) {
@@ -168,10 +211,6 @@ static bool take_option(struct session_options *o, const char *a) {
         o->differ.check_ra = true;
     else if (is(a, "--stats"))
         o->stats = true;
-    else if (strncmp(a, "--steps=", 8) == 0)
-        o->differ.max_steps = strtoull(a + 8, NULL, 10);
-    else if (strncmp(a, "--cells=", 8) == 0)
-        o->differ.cells = strtoull(a + 8, NULL, 10);
     else if (is(a, "--sabotage=output"))
         o->differ.sabotage = SABOTAGE_OUTPUT;
     else if (is(a, "--sabotage=crash"))
@@ -184,26 +223,30 @@ static bool take_option(struct session_options *o, const char *a) {
 }
 
 int main(int argc, char **argv) {
-    struct session_options o = {.differ = {.max_steps = 20000, .cells = 4096},
-                                .effort = EFFORT_NORMAL};
+    struct wishes w = {
+        .o = {.differ = {.max_steps = 20000, .cells = 4096}, .effort = EFFORT_NORMAL}};
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; at++)
-        if (!take_option(&o, argv[at]))
+        if (!take_option(&w.o, argv[at]) && !take_number(&w, argv[at]))
             return usage();
+    w.o.sample = (unsigned)w.sample;
+    w.o.asm_every = (unsigned)w.asm_every;
     argc -= at;
     argv += at;
     if (argc < 2)
         return usage();
     if (is(argv[0], "exhaustive")) {
         unsigned length = (unsigned)strtoul(argv[1], NULL, 10);
-        return length > MAX_LENGTH ? usage() : !session_run(&o, exhaustive, &length);
+        return length > MAX_LENGTH ? usage() : !session_run(&w.o, exhaustive, &length);
     }
     if (is(argv[0], "random")) {
-        struct series series = {strtoull(argv[1], NULL, 10),
+        struct series series = {w.from, strtoull(argv[1], NULL, 10),
                                 argc > 2 ? strtoull(argv[2], NULL, 10) : 1};
-        return !session_run(&o, random_programs, &series);
+        return !session_run(&w.o, random_programs, &series);
     }
-    if (is(argv[0], "files"))
-        return !session_run(&o, files, argv + 1);
+    if (is(argv[0], "files")) {
+        struct named named = {argv + 1, (uint32_t)w.tape_seed};
+        return !session_run(&w.o, files, &named);
+    }
     return usage();
 }

@@ -17,26 +17,31 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "passes/pipeline.h"
 #include "runtime/alloc.h"
 #include "runtime/text.h"
+#include "tests/fuzz/generate.h"
 #include "tests/fuzz/reduce.h"
 
 #define MAX_PROGRAM     (1 << 20)
 #define MAX_INPUT       (1 << 16)
 #define MAX_REPORTS     10 /* reduced and printed; the others are only counted */
 #define MAX_DIFFERENCES 200
+#define MAX_PASSES      64
 #define PROGRAM_SECONDS 60 /* of processor time, for all configurations of a program */
 #define STATUS_DIFFERS  3
 
 /* What the worker tells its parent, also when it crashes. */
 struct shared {
     uint64_t begun; /* programs, the current one included */
-    uint64_t skipped, runs, differences;
+    uint64_t skipped, runs, differences, off_tape;
+    uint64_t fired[MAX_PASSES]; /* programs in which a pass changed something */
+    uint64_t by_engine[ENGINE_COUNT];
     struct config config;
-    uint32_t ra_seed;
+    uint32_t tape_seed;
     size_t len, ninput;
     char why[512];
     char program[MAX_PROGRAM];
@@ -47,9 +52,9 @@ struct session {
     const struct session_options *o;
     struct shared *shared;
     struct differ *d;
-    uint64_t at;    /* number of the program at hand */
-    uint64_t first; /* to be run by this worker */
-    bool finished;
+    uint64_t at;                  /* number of the program at hand */
+    uint64_t first;               /* to be run by this worker */
+    uint64_t changes[MAX_PASSES]; /* runs of passes that changed something, before this program */
 };
 
 /* ---- in the worker ---- */
@@ -65,6 +70,7 @@ static void run_config(struct session *s, const struct config *c) {
     struct text why = {0};
     s->shared->config = *c;
     s->shared->runs++;
+    s->shared->by_engine[c->engine]++;
     if (differ_run(s->d, c, &why) == DIFFERS) {
         snprintf(s->shared->why, sizeof s->shared->why, "%s", why.p ? why.p : "");
         _exit(STATUS_DIFFERS);
@@ -72,42 +78,112 @@ static void run_config(struct session *s, const struct config *c) {
     text_free(&why);
 }
 
+/* ---- the configurations ---- */
+
+#define MAX_CONFIGS 128
+
+struct configs {
+    struct config c[MAX_CONFIGS];
+    unsigned n;
+};
+
+static void add_config(struct configs *list, const struct config *c) {
+    if (list->n == MAX_CONFIGS)
+        abort();
+    list->c[list->n++] = *c;
+}
+
 /* The variations of one engine and level. */
-static void run_variations(struct session *s, struct config c, uint32_t ra_seed) {
-    run_config(s, &c);
+static void add_variations(struct configs *list, struct config c, enum effort effort,
+                           uint32_t ra_seed) {
+    static const unsigned few[] = {4, 5, 8};
+    add_config(list, &c);
     c.strict = true;
-    run_config(s, &c);
+    add_config(list, &c);
     c.strict = false;
-    if (s->o->effort == EFFORT_QUICK)
+    if (effort == EFFORT_QUICK)
         return;
     c.max_regs = 3;
     c.ra_seed = ra_seed;
-    run_config(s, &c);
-    if (s->o->effort == EFFORT_NORMAL)
+    add_config(list, &c);
+    if (effort == EFFORT_NORMAL)
         return;
-    c.max_regs = 5;
     c.ra_seed = 0;
-    run_config(s, &c);
+    for (unsigned i = 0; i < 3; i++) {
+        c.max_regs = few[i];
+        add_config(list, &c);
+    }
     if (c.engine != ENGINE_JIT)
         return;
     c.max_regs = 0;
     c.bounds = true;
-    run_config(s, &c);
+    add_config(list, &c);
     c.strict = true;
+    add_config(list, &c);
+}
+
+static struct config plain_config(const struct fuzz_program *p, enum engine engine,
+                                  unsigned level) {
+    return (struct config){.engine = engine,
+                           .level = level,
+                           .cell_bits = p->cell_bits,
+                           .eof = p->eof,
+                           .unit = p->tape_seed != 0};
+}
+
+static void list_configs(struct configs *list, const struct fuzz_program *p, enum effort effort) {
+    list->n = 0;
+    for (unsigned level = 0; level <= 3; level++)
+        for (unsigned engine = 0; engine < ENGINE_ASM; engine++)
+            /* The two interpreters differ in how they dispatch; once is enough to see it. */
+            if (engine != ENGINE_SWITCH || (effort == EFFORT_ALL && level == 1))
+                add_variations(list, plain_config(p, (enum engine)engine, level), effort, p->seed);
+}
+
+/* Optimized machine code, and others drawn from all configurations. */
+static void run_sample(struct session *s, const struct fuzz_program *p) {
+    struct configs all;
+    struct rng r = {p->seed};
+    struct config first = plain_config(p, ENGINE_JIT, 2 + rng_below(&r, 2));
+    list_configs(&all, p, EFFORT_ALL);
+    run_config(s, &first);
+    for (unsigned i = 1; i < s->o->sample; i++)
+        run_config(s, &all.c[rng_below(&r, all.n)]);
+}
+
+/* The assembled program: a process and a compiler's run each. */
+static void run_asm(struct session *s, const struct fuzz_program *p) {
+    struct rng r = {p->seed + 1};
+    struct config c = plain_config(p, ENGINE_ASM, rng_below(&r, 4));
+    c.strict = rng_below(&r, 2) != 0;
+    c.bounds = rng_below(&r, 4) == 0;
+    c.max_regs = rng_below(&r, 3) == 0 ? 3 : 0;
     run_config(s, &c);
 }
 
 static void run_configs(struct session *s, const struct fuzz_program *p) {
-    for (unsigned level = 0; level <= 3; level++)
-        for (unsigned engine = 0; engine < ENGINE_COUNT; engine++) {
-            struct config c = {.engine = (enum engine)engine,
-                               .level = level,
-                               .cell_bits = p->cell_bits,
-                               .eof = p->eof};
-            /* The two interpreters differ in how they dispatch; once is enough to see it. */
-            if (engine != ENGINE_SWITCH || (s->o->effort == EFFORT_ALL && level == 1))
-                run_variations(s, c, p->ra_seed);
-        }
+    if (s->o->sample) {
+        run_sample(s, p);
+    } else {
+        struct configs list;
+        list_configs(&list, p, s->o->effort);
+        for (unsigned i = 0; i < list.n; i++)
+            run_config(s, &list.c[i]);
+    }
+    if (s->o->asm_every && s->at % s->o->asm_every == 0 && p->tape_seed == 0)
+        run_asm(s, p);
+}
+
+/* ---- the programs ---- */
+
+/* Notes which passes changed something in the program at hand. */
+static void count_passes(struct session *s) {
+    const struct pass_stats *stats = s->o->differ.stats;
+    for (unsigned i = 0; stats && i < pass_table_size && i < MAX_PASSES; i++) {
+        uint64_t now = pass_stats_changes(stats, i);
+        s->shared->fired[i] += now != s->changes[i];
+        s->changes[i] = now;
+    }
 }
 
 static void remember(struct shared *h, const struct fuzz_program *p) {
@@ -118,7 +194,7 @@ static void remember(struct shared *h, const struct fuzz_program *p) {
     h->len = p->len;
     h->ninput = p->ninput;
     h->config = (struct config){.cell_bits = p->cell_bits, .eof = p->eof};
-    h->ra_seed = p->ra_seed;
+    h->tape_seed = p->tape_seed;
     h->why[0] = 0;
 }
 
@@ -128,11 +204,13 @@ void session_program(struct session *s, const struct fuzz_program *p) {
     s->shared->begun = s->at;
     remember(s->shared, p);
     limit_time();
-    if (differ_reference(s->d, p->text, p->len, p->input, p->ninput, p->cell_bits, p->eof) ==
-        SKIPPED)
+    if (differ_reference(s->d, p) == SKIPPED) {
         s->shared->skipped++;
-    else
+    } else {
+        s->shared->off_tape += differ_end(s->d) == RUN_OFF_TAPE;
         run_configs(s, p);
+        count_passes(s);
+    }
     if (s->at % 100000 == 0)
         fprintf(stderr, "fuzz: %llu programs, %llu runs, %llu differences\n",
                 (unsigned long long)s->at, (unsigned long long)s->shared->runs,
@@ -140,18 +218,19 @@ void session_program(struct session *s, const struct fuzz_program *p) {
 }
 
 static _Noreturn void work(struct session *s, source_fn *source, void *arg) {
-    struct differ_options o = s->o->differ;
-    o.stats = s->o->stats ? pass_stats_new() : NULL;
-    s->d = differ_new(&o);
+    struct session_options o = *s->o;
+    o.differ.stats = pass_stats_new();
+    s->o = &o;
+    s->d = differ_new(&o.differ);
     source(s, arg);
     differ_free(s->d);
     if (o.stats) {
         struct text t = {0};
-        pass_stats_print(o.stats, &t);
+        pass_stats_print(o.differ.stats, &t);
         printf("%s", t.p ? t.p : "");
         text_free(&t);
-        pass_stats_free(o.stats);
     }
+    pass_stats_free(o.differ.stats);
     fflush(stdout);
     _exit(0);
 }
@@ -187,8 +266,14 @@ static int try_in_child(struct session *s, const char *program, size_t len, int 
         return status_of(child);
     limit_time();
     struct differ *d = differ_new(&s->o->differ);
-    if (differ_reference(d, program, len, h->input, h->ninput, h->config.cell_bits,
-                         h->config.eof) == AGREES) {
+    struct fuzz_program p = {.text = program,
+                             .len = len,
+                             .input = h->input,
+                             .ninput = h->ninput,
+                             .cell_bits = h->config.cell_bits,
+                             .eof = h->config.eof,
+                             .tape_seed = h->tape_seed};
+    if (differ_reference(d, &p) == AGREES) {
         struct config c = h->config;
         run_config(&(struct session){.o = s->o, .shared = h, .d = d}, &c);
     }
@@ -254,6 +339,8 @@ static void report(struct session *s) {
            (int)small.len, small.p);
     print_failure(s, &small);
     print_input(h);
+    if (h->tape_seed)
+        printf("     tape: --tape-seed=%u of fuzz\n", h->tape_seed);
     text_free(&small);
     text_free(&options);
 }
@@ -295,13 +382,44 @@ static void run_workers(struct session *s, source_fn *source, void *arg) {
     }
 }
 
+/* How good the programs were. */
+static void print_quality(const struct session *s) {
+    static const char *const name[ENGINE_COUNT] = {"interp", "switch", "jit", "-S"};
+    const struct shared *h = s->shared;
+    uint64_t valid = h->begun - h->skipped;
+    double share = valid ? 100.0 / (double)valid : 0;
+    if (s->o->stats) {
+        printf("programs in which a pass changed something:\n");
+        for (unsigned i = 0; i < pass_table_size && i < MAX_PASSES; i++)
+            printf("  %-14s %9llu  %5.1f %%\n", pass_table[i].name, (unsigned long long)h->fired[i],
+                   (double)h->fired[i] * share);
+    }
+    printf("%llu programs: %llu run to their end (%.1f %%), %llu of them off the tape; %llu are "
+           "endless or too long\n",
+           (unsigned long long)h->begun, (unsigned long long)valid,
+           h->begun ? 100.0 * (double)valid / (double)h->begun : 0, (unsigned long long)h->off_tape,
+           (unsigned long long)h->skipped);
+    printf("%llu runs compared:", (unsigned long long)h->runs);
+    for (unsigned e = 0; e < ENGINE_COUNT; e++)
+        printf(" %s %llu%s", name[e], (unsigned long long)h->by_engine[e],
+               e + 1 < ENGINE_COUNT ? "," : "\n");
+}
+
 bool session_run(const struct session_options *o, source_fn *source, void *arg) {
     struct session s = {.o = o, .shared = map_shared()};
     struct shared *h = s.shared;
+    struct timespec start, end;
+    clock_gettime(CLOCK_MONOTONIC, &start);
     run_workers(&s, source, arg);
-    printf("%llu programs, %llu of them endless or too long, %llu runs compared\n",
-           (unsigned long long)h->begun, (unsigned long long)h->skipped,
-           (unsigned long long)h->runs);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    print_quality(&s);
+    struct rusage u;
+    getrusage(RUSAGE_CHILDREN, &u);
+    double cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                 (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
+    printf("%.1f s, %.1f s of processor time, %.0f programs a second of it\n",
+           (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9, cpu,
+           cpu > 0 ? (double)h->begun / cpu : 0);
     printf("%llu passed, %llu failed\n",
            (unsigned long long)(h->begun - h->skipped - h->differences),
            (unsigned long long)h->differences);

@@ -11,18 +11,9 @@ enum effort { EFFORT_QUICK, EFFORT_NORMAL, EFFORT_ALL };
 struct session_options {
     struct differ_options differ;
     enum effort effort;
-    bool stats; /* print what the passes did */
-};
-
-/* One program, at one width, with one input. */
-struct fuzz_program {
-    const char *text; /* with a NUL behind it */
-    size_t len;
-    const uint8_t *input;
-    size_t ninput;
-    unsigned cell_bits;
-    enum eof_mode eof;
-    uint32_t ra_seed; /* not 0: one of the configurations has this one */
+    unsigned sample;    /* not 0: that many configurations a program, drawn from all there are */
+    unsigned asm_every; /* not 0: each program of so many is assembled from -S, too */
+    bool stats;         /* print what the passes did */
 };
 
 struct session;
