@@ -211,8 +211,7 @@ uint64_t compile_drift(const struct func *f) {
     IR_FOR_BLOCKS (f, b) {
         IR_FOR_INSNS (f, b, v) {
             const struct insn *in = ir_at(f, v);
-            int64_t by =
-                op_info[in->op].imm == IMM_OFF || op_info[in->op].imm == IMM_SCN ? in->imm : 0;
+            int64_t by = in->op != OP_CALL && op_info[in->op].a == KIND_PTR ? in->imm : 0;
             int64_t stride = in->op == OP_SCAN ? in->stride : 0;
             uint64_t far =
                 (uint64_t)(by < 0 ? -by : by) + (uint64_t)(stride < 0 ? -stride : stride);

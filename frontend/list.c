@@ -11,11 +11,9 @@
 static void list_form(struct text *out, enum op op) {
     static const char *const kind[] = {
         [KIND_NONE] = NULL, [KIND_CELL] = "cell", [KIND_PTR] = "ptr"};
-    static const char *const imm[] = {[IMM_NONE] = NULL,
-                                      [IMM_OFF] = "offset",
-                                      [IMM_NUM] = "number",
-                                      [IMM_STR] = "string",
-                                      [IMM_SCN] = "offset, stride"};
+    static const char *const imm[] = {
+        [IMM_NONE] = NULL,    [IMM_OFF] = "offset",         [IMM_NUM] = "number",
+        [IMM_STR] = "string", [IMM_SCN] = "offset, stride", [IMM_LUP] = "offset, loop"};
     const struct op_info *info = &op_info[op];
     const char *part[] = {kind[info->a], kind[info->b], kind[info->c], imm[info->imm]};
     const char *between = "";

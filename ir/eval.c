@@ -72,15 +72,19 @@ static void do_load(struct machine *m, value v, const struct insn *in) {
         m->reg[v.i] = m->e->cell[cell];
 }
 
-static void do_store(struct machine *m, value v, const struct insn *in) {
-    uint64_t cell = address(m, in);
-    if (!on_tape(m, v, cell))
-        return;
-    m->e->cell[cell] = reg(m, in->b);
+static void write_cell(struct machine *m, uint64_t cell, uint64_t v) {
+    m->e->cell[cell] = v;
     if (cell < m->e->low)
         m->e->low = cell;
     if (cell >= m->e->high)
         m->e->high = cell + 1;
+}
+
+static void do_store(struct machine *m, value v, const struct insn *in) {
+    uint64_t cell = address(m, in);
+    if (!on_tape(m, v, cell))
+        return;
+    write_cell(m, cell, reg(m, in->b));
 }
 
 static void do_scan(struct machine *m, value v, const struct insn *in) {
@@ -124,6 +128,22 @@ static void do_hash(struct machine *m, const struct insn *in) {
     for (int64_t i = p - 16; i <= p + 16; i++)
         if (i >= 0 && (uint64_t)i < m->e->ncell)
             text_fmt(&m->e->output, " %llu", (unsigned long long)m->e->cell[i]);
+}
+
+/* The evaluator has no program whose loops it could run.  What it does instead depends on all that
+ * a loop may look at, changes what it may change, and leaves the pointer at a 0: where it was (even
+ * loop numbers) or one cell further. */
+static void do_call(struct machine *m, value v, const struct insn *in) {
+    uint64_t p = address(m, in), ncell = m->e->ncell, sum = in->loop;
+    text_fmt(&m->e->output, "@%u:", in->loop);
+    for (uint64_t i = 0; i < ncell; i++)
+        sum = sum * 31 + m->e->cell[i] * (i + 1);
+    text_fmt(&m->e->output, "%lld,%llu", (long long)p, (unsigned long long)ir_wrap(m->f, sum));
+    uint64_t end = p + in->loop % 2;
+    for (uint64_t i = p - 2; i != p + 3; i++)
+        if (i < ncell)
+            write_cell(m, i, i == end ? 0 : ir_wrap(m->f, m->e->cell[i] * 3 + in->loop));
+    m->reg[v.i] = end;
 }
 
 /* ---- control ---- */
@@ -243,6 +263,9 @@ static void step(struct machine *m, value v) {
         return;
     case OP_HASH:
         do_hash(m, in);
+        return;
+    case OP_CALL:
+        do_call(m, v, in);
         return;
     case OP_JMP:
         go(m, d->succ[0]);

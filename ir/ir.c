@@ -13,6 +13,7 @@
 #define NUM   IMM_NUM
 #define STR   IMM_STR
 #define SCN   IMM_SCN
+#define LUP   IMM_LUP
 #define PURE  EFF_PURE
 #define COMM  EFF_COMM
 #define READ  EFF_READ
@@ -571,7 +572,7 @@ static void compact_fill(struct func *f, struct func *g, struct renumber *r) {
             value n = {r->value[v.i]};
             const struct insn old = *ir_at(f, v);
             ir_at(g, n)->trap = old.trap;
-            if (op_info[old.op].imm == IMM_SCN)
+            if (op_info[old.op].imm == IMM_SCN || op_info[old.op].imm == IMM_LUP)
                 ir_at(g, n)->stride = old.stride;
             for (unsigned k = 0; k < IR_MAX_OPERANDS; k++) {
                 value *o = ir_operand(f, v, k);

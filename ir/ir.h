@@ -49,7 +49,7 @@ enum op {
 };
 
 enum kind { KIND_NONE, KIND_CELL, KIND_PTR };
-enum imm_kind { IMM_NONE, IMM_OFF, IMM_NUM, IMM_STR, IMM_SCN };
+enum imm_kind { IMM_NONE, IMM_OFF, IMM_NUM, IMM_STR, IMM_SCN, IMM_LUP };
 enum effect {
     EFF_PURE = 1,
     EFF_COMM = 2,
@@ -78,11 +78,11 @@ enum trap_kind {
 
 /* One instruction: 32 bytes.
  *
- *   op kind trap .  | a | b | c or stride | src | (padding) | imm
+ *   op kind trap .  | a | b | c or stride or loop | src | (padding) | imm
  *
  * a, b, c hold operands as op_info says (for PHI: a, b by predecessor).  imm: the offset in cells
- * of memory operations, the number of CONST, the string index of OUTS.  stride is SCAN's only.
- * src: byte offset in the source of the operation this stems from, or NO_SRC. */
+ * of memory operations, the number of CONST, the string index of OUTS.  stride is SCAN's, loop
+ * CALL's. src: byte offset in the source of the operation this stems from, or NO_SRC. */
 struct insn {
     uint8_t op;   /* enum op */
     uint8_t kind; /* enum kind of the result */
@@ -92,6 +92,7 @@ struct insn {
     union {
         value c;
         int32_t stride;
+        uint32_t loop;
     };
     uint32_t src;
     int64_t imm;

@@ -415,6 +415,23 @@ static bool parse_stride(struct parser *p, value v) {
     return true;
 }
 
+/* `, loop 17` */
+static bool parse_loop(struct parser *p, value v) {
+    if (!expect_char(p, ','))
+        return false;
+    if (!accept_word(p, "loop"))
+        return fail_at(p, p->at, "expected `loop`");
+    skip_blanks(p);
+    size_t start = p->at;
+    uint64_t n;
+    if (!parse_signed(p, UINT32_MAX, "the number of a loop", &n))
+        return false;
+    if ((int64_t)n < 0)
+        return fail_at(p, start, "loops are numbered from 0");
+    ir_at(p->f, v)->loop = (uint32_t)n;
+    return true;
+}
+
 static bool parse_imm(struct parser *p, value v) {
     struct insn *in = ir_at(p->f, v);
     switch ((enum imm_kind)op_info[in->op].imm) {
@@ -427,6 +444,8 @@ static bool parse_imm(struct parser *p, value v) {
         return parse_outs(p, v);
     case IMM_SCN:
         return parse_offset(p, &in->imm) && parse_stride(p, v) && parse_mark(p, ir_at(p->f, v));
+    case IMM_LUP:
+        return parse_offset(p, &in->imm) && parse_loop(p, v);
     }
     return true;
 }

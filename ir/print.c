@@ -194,6 +194,10 @@ static void put_imm(struct text *out, const struct func *f, const struct insn *i
         text_put(out, ", step ");
         put_signed(out, in->stride);
         break;
+    case IMM_LUP:
+        put_offset(out, in->imm);
+        text_fmt(out, ", loop %u", in->loop);
+        break;
     }
     put_mark(out, in);
 }

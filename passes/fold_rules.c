@@ -78,6 +78,7 @@ uint64_t fold_eval(unsigned bits, enum op op, uint64_t a, uint64_t b, uint64_t c
     case OP_OUT:
     case OP_OUTS:
     case OP_HASH:
+    case OP_CALL:
     case OP_JMP:
     case OP_BR:
     case OP_RET:

@@ -354,6 +354,15 @@ static void forward_scan(struct forward *w, value v) {
     forward_set(w, id, HOLDS_VALUE, ir_const(w->f, 0));
 }
 
+static const struct span span_any = {.what = SPAN_ANY};
+
+/* The called loop may store anywhere, and is left at a 0. */
+static void forward_call(struct forward *w, value v, block b) {
+    forward_kill_all(w);
+    span_join(&w->span[b.i], &span_any);
+    forward_set(w, forward_id(w, v, 0), HOLDS_VALUE, ir_const(w->f, 0));
+}
+
 /* An operand takes what is known of it. */
 static value forward_operand(struct forward *w, value v) {
     v = ir_resolve(w->f, v);
@@ -394,6 +403,9 @@ static void forward_insn(struct forward *w, block b, value v) {
         break;
     case OP_SCAN:
         forward_scan(w, v);
+        break;
+    case OP_CALL:
+        forward_call(w, v, b);
         break;
     default:
         if (ir_has(w->f, v, EFF_PURE))
@@ -512,6 +524,8 @@ static void forward_endings(struct forward *w, block b, block to, struct endings
     value at = d->last;
     for (unsigned n = 0; n < ENDING_STEPS && at.i && e->n < MAX_ENDINGS; n++, at = ir_prev(f, at)) {
         const struct insn *in = ir_at(f, at);
+        if (in->op == OP_CALL)
+            break;
         if (in->op == OP_STORE) {
             if (!endings_store(w, e, in, cells_of(&w->cells, at), cond, on_zero))
                 break;
@@ -739,6 +753,8 @@ static void forward_sum_loops(struct forward *w) {
             const struct insn *in = ir_at(w->f, v);
             if (l && in->op == OP_STORE)
                 span_add(&w->of_loop[l], cells_address(&w->cells, in->a, in->imm));
+            else if (l && in->op == OP_CALL)
+                span_join(&w->of_loop[l], &span_any);
         }
     }
     for (uint32_t l = w->loops.nloop - 1; l > 0; l--)

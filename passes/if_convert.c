@@ -95,6 +95,8 @@ static value old_content(struct if_convert *c, value s) {
             continue;
         }
         const struct insn *in = ir_at(c->f, w);
+        if (in->op == OP_CALL)
+            return NO_VALUE;
         if (in->op == OP_LOAD && cells_of(&c->cells, w) == id)
             return w;
         if (in->op == OP_STORE) {

@@ -16,11 +16,11 @@ enum eof_mode { EOF_UNCHANGED, EOF_ZERO, EOF_MINUS_ONE };
 
 enum run_end {
     RUN_DONE,
-    RUN_OFF_TAPE,     /* rt.end_src, rt.end_cell */
-    RUN_IN_ERROR,     /* rt.end_errno */
-    RUN_OUT_ERROR,    /* rt.end_errno */
+    RUN_OFF_TAPE,  /* rt.end_src, rt.end_cell */
+    RUN_IN_ERROR,  /* rt.end_errno */
+    RUN_OUT_ERROR, /* rt.end_errno */
     RUN_MAX_STEPS,
-    RUN_INTERRUPTED,  /* rt.end_errno: the signal */
+    RUN_INTERRUPTED, /* rt.end_errno: the signal */
 };
 
 #define RT_OUT_SIZE 65536
@@ -32,33 +32,43 @@ struct tape {
     uint64_t bytes;    /* a whole number of pages */
     uint8_t *reserved; /* start of the reservation */
     uint64_t reserved_bytes;
-    uint64_t guard;    /* bytes on each side; 0: none, every access must be checked */
+    uint64_t guard; /* bytes on each side; 0: none, every access must be checked */
     unsigned cell_bytes;
 };
 
+struct rt;
+/* Runs a loop of the program, whose number it is given, from this pointer; returns the pointer
+ * behind it, unless rt->end says that the run is over. */
+typedef uint8_t *rt_loop(struct rt *rt, uint8_t *pointer, uint32_t number);
+
 struct rt {
     /* Used by generated code at fixed offsets (backend/x64): keep the order. */
-    uint8_t *out_pos, *out_limit; /* next free byte; first byte past the buffer */
-    uint8_t *in_pos, *in_limit;   /* next unread byte; end of what was read */
+    uint8_t *out_pos, *out_limit;                /* next free byte; first byte past the buffer */
+    uint8_t *in_pos, *in_limit;                  /* next unread byte; end of what was read */
     int (*out_byte)(struct rt *, uint32_t byte); /* slow paths: 0, or nonzero to end the run */
     int (*out_bytes)(struct rt *, const uint8_t *p, uint64_t n);
     int (*in_cell)(struct rt *, uint64_t *cell); /* *cell: old value in, new value out */
     int (*hash)(struct rt *, uint8_t *pointer, uint32_t src);
-    void *saved_sp;               /* stack pointer of the entry into generated code */
+    void *saved_sp; /* stack pointer of the innermost unit's frame */
 
     enum eof_mode eof;
     struct tape tape;
     int in_fd, out_fd;
-    bool out_tty;  /* flush at every newline */
+    bool out_tty; /* flush at every newline */
     bool in_eof;
     uint64_t in_count, out_count; /* bytes of finished buffers; see rt_bytes_in, rt_bytes_out */
     uint8_t *in_start;            /* first byte of the present input buffer */
 
     enum run_end end;
-    uint32_t end_src;  /* source offset of the operation at fault */
-    int64_t end_cell;  /* cell index it tried to touch */
+    uint32_t end_src; /* source offset of the operation at fault */
+    int64_t end_cell; /* cell index it tried to touch */
     int end_errno;
     int64_t end_pointer; /* final pointer as a cell index, when an engine knows it */
+
+    /* Units of the tiers (runtime/tiers.h) reach other loops through these. */
+    rt_loop **loop;     /* by number of a loop: runs it */
+    rt_loop *loop_deep; /* instead, while the stack pointer is below stack_limit */
+    void *stack_limit;
 
     uint8_t out_buf[RT_OUT_SIZE], in_buf[RT_IN_SIZE];
 };
@@ -125,7 +135,7 @@ struct fault_unit {
     uint32_t size;
     const struct trap_site *site; /* sorted by code */
     uint32_t nsite;
-    const uint8_t *exit_stub;     /* where to continue after a trap, with rsp = rt->saved_sp */
+    const uint8_t *exit_stub; /* where to continue after a trap, with rsp = rt->saved_sp */
 };
 /* Installs the SIGSEGV handler (own stack) for one run of generated code on rt.  A fault is taken
  * only when the kernel raised it for an address inside the tape's reservation at a registered

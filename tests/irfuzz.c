@@ -141,7 +141,7 @@ static void add_line(struct text *t) {
     static const char *const form[][2] = {
         {"add", ", "}, {"mul", ", "},  {"xor", ", "},   {"sub", ", "},       {"eq", ", "},
         {"and", ", "}, {"shl", ", "},  {"load", " + "}, {"load", " - "},     {"move", " + "},
-        {"in", " ;"},  {"add", ", %"}, {"mul", ", %"},  {"scan", ", step "},
+        {"in", " ;"},  {"add", ", %"}, {"mul", ", %"},  {"scan", ", step "}, {"call", ", loop "},
     };
     struct text line = {0};
     unsigned old = 1 + below(9), number = 1 + below(9);

@@ -352,6 +352,7 @@ static void vm_insn(struct select *s, value v) {
     case OP_CONST:
     case OP_PHI:
     case OP_JMP:
+    case OP_CALL: /* units of the tiers run as machine code */
     case OP_COUNT:
         bug("selection: %s makes no code", op_info[ir_at(s->f, v)->op].text);
     }

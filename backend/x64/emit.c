@@ -86,12 +86,14 @@ static void read_rows(void) {
 /* The member of the family JZ, SETZ or CMOVZ for a condition. */
 static uint16_t mnemonic_for(uint16_t family, unsigned cond) {
 #define FAMILY(F)                                                                                  \
-    {ZYDIS_MNEMONIC_##F##O,  ZYDIS_MNEMONIC_##F##NO, ZYDIS_MNEMONIC_##F##B,                        \
-     ZYDIS_MNEMONIC_##F##NB, ZYDIS_MNEMONIC_##F##Z,  ZYDIS_MNEMONIC_##F##NZ,                       \
-     ZYDIS_MNEMONIC_##F##BE, ZYDIS_MNEMONIC_##F##NBE, ZYDIS_MNEMONIC_##F##S,                       \
-     ZYDIS_MNEMONIC_##F##NS, ZYDIS_MNEMONIC_##F##P,  ZYDIS_MNEMONIC_##F##NP,                       \
-     ZYDIS_MNEMONIC_##F##L,  ZYDIS_MNEMONIC_##F##NL, ZYDIS_MNEMONIC_##F##LE,                       \
-     ZYDIS_MNEMONIC_##F##NLE}
+    {                                                                                              \
+        ZYDIS_MNEMONIC_##F##O, ZYDIS_MNEMONIC_##F##NO, ZYDIS_MNEMONIC_##F##B,                      \
+            ZYDIS_MNEMONIC_##F##NB, ZYDIS_MNEMONIC_##F##Z, ZYDIS_MNEMONIC_##F##NZ,                 \
+            ZYDIS_MNEMONIC_##F##BE, ZYDIS_MNEMONIC_##F##NBE, ZYDIS_MNEMONIC_##F##S,                \
+            ZYDIS_MNEMONIC_##F##NS, ZYDIS_MNEMONIC_##F##P, ZYDIS_MNEMONIC_##F##NP,                 \
+            ZYDIS_MNEMONIC_##F##L, ZYDIS_MNEMONIC_##F##NL, ZYDIS_MNEMONIC_##F##LE,                 \
+            ZYDIS_MNEMONIC_##F##NLE                                                                \
+    }
     static const uint16_t jcc[16] = FAMILY(J), setcc[16] = FAMILY(SET), cmovcc[16] = FAMILY(CMOV);
 #undef FAMILY
     switch (family) {
@@ -239,6 +241,10 @@ static void emit_pseudo(struct emitted *e, const struct minsn *mi) {
         break;
     case X64_IN:
         emit1(e, ZYDIS_MNEMONIC_CALL, op_label(LABEL_IN));
+        break;
+    case X64_CALL:
+        emit2(e, ZYDIS_MNEMONIC_MOV, op_reg(X64_RDX, 4), op_imm((int32_t)mi->imm, 4));
+        emit1(e, ZYDIS_MNEMONIC_CALL, op_label(LABEL_CALL));
         break;
     case X64_HASH:
         pass_source(e, mi->src);
@@ -430,6 +436,7 @@ static const struct {
     [LABEL_OUTS] = {".Louts", "writes the string at rax"},
     [LABEL_IN] = {".Lin", "reads a cell into rax"},
     [LABEL_IN_SLOW] = {".Lin_slow", "the buffer is empty"},
+    [LABEL_CALL] = {".Lcall", "runs loop edx from rsi"},
     [LABEL_HASH] = {".Lhash", "shows the cells around rax"},
 };
 

@@ -28,6 +28,8 @@ enum emit_label {
     LABEL_IN,        /* rax: the old cell, then the new one */
     LABEL_IN_SLOW,
     LABEL_HASH,      /* rax: address, source in [rsp + 8] */
+    LABEL_CALL,      /* rsi: pointer, edx: number of a loop; rax: pointer after it */
+    LABEL_CALL_LOOP,
     LABEL_BLOCKS,    /* + number of a block; strings follow */
 };
 

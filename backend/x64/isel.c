@@ -1026,6 +1026,9 @@ static void emit_insn(struct isel *x, value v) {
     case OP_HASH:
         emit_io(x, X64_HASH, NO_REG, emit_address(x, v, X64_RULE_io), 0);
         break;
+    case OP_CALL:
+        emit_io(x, X64_CALL, def(x, v), emit_address(x, v, X64_RULE_io), i->loop);
+        break;
     case OP_BR:
         emit_br(x, v);
         break;

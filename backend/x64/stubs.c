@@ -144,6 +144,30 @@ static void stub_hash(struct emitted *e) {
     call_end(e, offsetof(struct rt, hash));
 }
 
+/* Runs a loop through rt->loop, or, if the stack is short, by the function that calls no unit.
+ * The registers it may destroy are destroyed.  The unit that was called has set saved_sp. */
+static void stub_call(struct emitted *e) {
+    emit_item(e, ITEM_ALIGN)->in.disp = 16;
+    emit_place(e, LABEL_CALL);
+    emit2(e, M(MOV), R(RDI), op_mem(X64_RSP, 8, 8));
+    emit2(e, M(LEA), R(RAX), op_mem(X64_RDI, offsetof(struct rt, loop_deep), 8));
+    emit2(e, M(CMP), R(RSP), op_mem(X64_RDI, offsetof(struct rt, stack_limit), 8));
+    emit1(e, M(JB), op_label(LABEL_CALL_LOOP));
+    emit2(e, M(MOV), R4(RAX), R4(RDX));
+    emit2(e, M(SHL), R(RAX), op_imm(3, 1));
+    emit2(e, M(ADD), R(RAX), op_mem(X64_RDI, offsetof(struct rt, loop), 8));
+    emit_place(e, LABEL_CALL_LOOP);
+    emit2(e, M(SUB), R(RSP), op_imm(8, 8)); /* calls want rsp to be a multiple of 16 */
+    emit1(e, M(CALL), op_mem(X64_RAX, 0, 8));
+    emit2(e, M(ADD), R(RSP), op_imm(8, 8));
+    emit2(e, M(MOV), R(RCX), op_mem(X64_RSP, 8, 8));
+    emit2(e, M(LEA), R(RDX), op_mem(X64_RSP, 8, 8));
+    emit2(e, M(MOV), RT(saved_sp), R(RDX));
+    emit2(e, M(CMP), RT4(end), op_imm(RUN_DONE, 4));
+    emit1(e, M(JNZ), op_label(LABEL_EXIT_STUB));
+    emit0(e, M(RET));
+}
+
 /* Not a call: jumped to from a block. */
 static void stub_trap(struct emitted *e) {
     emit_place(e, LABEL_TRAP);
@@ -158,15 +182,18 @@ static void stub_trap(struct emitted *e) {
     emit1(e, M(JMP), op_label(LABEL_EXIT));
 }
 
+#define NSTUBS 5
+
 void emit_stubs(struct emitted *e) {
-    static void (*const stub[])(struct emitted *) = {stub_out, stub_outs, stub_in, stub_hash};
-    static const uint32_t label[] = {LABEL_OUT, LABEL_OUTS, LABEL_IN, LABEL_HASH};
-    for (unsigned n = 0; n < 4; n++)
+    static void (*const stub[])(struct emitted *) = {stub_out, stub_outs, stub_in, stub_hash,
+                                                     stub_call};
+    static const uint32_t label[] = {LABEL_OUT, LABEL_OUTS, LABEL_IN, LABEL_HASH, LABEL_CALL};
+    for (unsigned n = 0; n < NSTUBS; n++)
         e->used[LABEL_EXIT_STUB] |= e->used[label[n]];
     emit_epilogue(e);
     if (e->used[LABEL_TRAP])
         stub_trap(e);
-    for (unsigned n = 0; n < 4; n++)
+    for (unsigned n = 0; n < NSTUBS; n++)
         if (e->used[label[n]])
             stub[n](e);
 }

@@ -19,6 +19,10 @@
 #define RCX   X64_RCX
 #define RSI   X64_RSI
 #define M_RAX (UINT32_C(1) << X64_RAX)
+/* What a C function may destroy besides rax. */
+#define M_CALL                                                                                     \
+    (UINT32_C(1) << X64_RCX | UINT32_C(1) << X64_RDX | UINT32_C(1) << X64_RSI |                    \
+     UINT32_C(1) << X64_RDI | UINT32_C(0xf) << X64_R8)
 
 static const struct mdesc x64_desc[X64_OP_COUNT] = {
 #define X64(name, mnemonic, operands, r0, r1, r2, f0, f1, f2, flags, clobbers)                     \

@@ -45,8 +45,7 @@ static struct func *build(const char *code, unsigned bits) {
     struct program p;
     struct parse_options parse = {.hash = true};
     size_t len = strlen(code);
-    struct parse_result r =
-        parse_program(&p, (const uint8_t *)code, 0, (uint32_t)len, &parse);
+    struct parse_result r = parse_program(&p, (const uint8_t *)code, 0, (uint32_t)len, &parse);
     cr_assert_eq(r.error, PARSE_OK);
     struct build_options o = {.cell_bits = bits, .eof_unchanged = true, .tape_cells = CELLS};
     struct func *f = ir_build_program(&p, &o);
@@ -160,6 +159,19 @@ __attribute__((noinline)) static int rude_bytes(struct rt *r, const uint8_t *p, 
     return calls == fail_at;
 }
 
+/* Like a unit, it sets saved_sp; unlike one, not to what its caller needs. */
+static uint8_t *rude_loop(struct rt *r, uint8_t *pointer, uint32_t number) {
+    note_call();
+    *r->out_pos++ = (uint8_t)number;
+    r->saved_sp = NULL;
+    if (calls == fail_at)
+        r->end = RUN_OFF_TAPE;
+    DESTROY_REGISTERS;
+    return pointer + 1;
+}
+
+static rt_loop *rude_table[8] = {[5] = rude_loop};
+
 static void prepare_rude(unsigned bits) {
     prepare(-1, STDOUT_FILENO, bits);
     rt.out_limit = rt.out_buf; /* always the slow path */
@@ -167,9 +179,49 @@ static void prepare_rude(unsigned bits) {
     rt.out_bytes = rude_bytes;
     rt.in_cell = rude_in;
     rt.hash = rude_hash;
+    rt.loop = rude_table;
+    rt.loop_deep = rude_loop;
+    rt.stack_limit = NULL;
     calls = 0;
     fail_at = 0;
     stack_aligned = true;
+}
+
+/* Holds two values over a call of loop 5, from a cell further right. */
+static struct func *calling_function(void) {
+    struct func *f = ir_new(8);
+    block b = ir_block_new(f, NO_BLOCK);
+    value tape = ir_append(f, b, OP_TAPE, NO_VALUE, NO_VALUE, 0, 0);
+    f->entry = b;
+    value one = ir_append(f, b, OP_LOAD, tape, NO_VALUE, 0, 1);
+    value two = ir_append(f, b, OP_ADD, one, ir_const(f, 1), 0, 1);
+    value after = ir_append(f, b, OP_CALL, tape, NO_VALUE, 2, 2);
+    ir_at(f, after)->loop = 5;
+    ir_append(f, b, OP_STORE, after, one, 0, 3);
+    ir_append(f, b, OP_STORE, after, two, 1, 3);
+    ir_ret(f, b, after, 4);
+    return f;
+}
+
+Test(emit, calls_of_loops_go_through_the_table) {
+    struct unit u = unit_of(calling_function(), 15);
+    for (unsigned deep = 0; deep <= 1; deep++)
+        for (unsigned fail = 0; fail <= 1; fail++) {
+            prepare_rude(8);
+            rt.tape.base[0] = 30;
+            fail_at = fail;
+            rt.stack_limit = deep ? (void *)UINTPTR_MAX : NULL;
+            rude_table[5] = deep ? NULL : rude_loop;
+            run(&u);
+            cr_assert_eq(calls, 1);
+            cr_assert(stack_aligned);
+            cr_assert_eq(rt.out_buf[0], 5);
+            cr_assert_eq(rt.end, fail ? RUN_OFF_TAPE : RUN_DONE);
+            cr_assert_eq(rt.tape.base[3], fail ? 0 : 30);
+            cr_assert_eq(rt.tape.base[4], fail ? 0 : 31);
+            tape_unmap(&rt.tape);
+        }
+    unit_free(&u);
 }
 
 /* A function that holds n values over calls of every stub, then stores them. */
@@ -261,8 +313,7 @@ Test(emit, memory_is_never_writable_and_executable) {
 static void expect_fault(const char *code, unsigned bits, uint32_t src, int64_t cell) {
     run_code(code, "", bits, 0);
     cr_assert_eq(rt.end, RUN_OFF_TAPE, "%s at %u bits", code, bits);
-    cr_assert_eq(rt.end_cell, cell, "%s at %u bits: cell %lld", code, bits,
-                 (long long)rt.end_cell);
+    cr_assert_eq(rt.end_cell, cell, "%s at %u bits: cell %lld", code, bits, (long long)rt.end_cell);
     cr_assert_eq(rt.end_src, src, "%s at %u bits: offset %u", code, bits, rt.end_src);
 }
 
@@ -405,9 +456,12 @@ static void expect_same_code(struct func *f, const char *what, unsigned regs) {
 }
 
 Test(emit, the_assembly_text_means_the_same_code) {
-    static const char *const code[] = {
-        "", "+++[>+++++<-]>.", ",[.,]", "+[>>,.#[-]<[->+>+<<]>]", "<[>]+[<]-[--]",
-        "++[>++[>++[>++[>++[>++<-]<-]<-]<-]<-]>>>>>+.[[[[[]]]]]"};
+    static const char *const code[] = {"",
+                                       "+++[>+++++<-]>.",
+                                       ",[.,]",
+                                       "+[>>,.#[-]<[->+>+<<]>]",
+                                       "<[>]+[<]-[--]",
+                                       "++[>++[>++[>++[>++[>++<-]<-]<-]<-]<-]>>>>>+.[[[[[]]]]]"};
     for (size_t i = 0; i < sizeof code / sizeof *code; i++)
         for (unsigned bits = 8; bits <= 64; bits *= 2)
             expect_same_code(build(code[i], bits), code[i], i % 2 ? 3 : 0);

@@ -129,6 +129,11 @@ static void gen_scan(struct gen *g) {
     ir_at(g->f, s)->stride = (int32_t)rnd(2) ? 1 + (int32_t)rnd(3) : -1 - (int32_t)rnd(3);
 }
 
+static void gen_call(struct gen *g) {
+    value c = put(g, OP_CALL, any_ptr(g), NO_VALUE, rnd(2));
+    ir_at(g->f, c)->loop = rnd(100);
+}
+
 static void gen_op(struct gen *g) {
     static const enum op arith[] = {OP_ADD, OP_ADD, OP_ADD, OP_SUB, OP_MUL, OP_MUL, OP_AND,
                                     OP_OR,  OP_XOR, OP_SHL, OP_SHR, OP_EQ,  OP_NE,  OP_ULT};
@@ -164,6 +169,8 @@ static void gen_op(struct gen *g) {
             put(g, OP_IN, any_cell(g), NO_VALUE, 0);
         else if (rnd(3) == 0)
             put(g, rnd(2) ? OP_HASH : OP_TOUCH, any_ptr(g), NO_VALUE, rnd(3));
+        else if (rnd(3) == 0)
+            gen_call(g);
         else
             put(g, OP_OUTS, NO_VALUE, NO_VALUE, 0);
         break;
@@ -367,6 +374,7 @@ static uint64_t eval_pure(const struct eval *e, const struct insn *i) {
     case OP_OUT:
     case OP_OUTS:
     case OP_HASH:
+    case OP_CALL:
     case OP_JMP:
     case OP_BR:
     case OP_RET:
@@ -414,6 +422,10 @@ static void eval_insn(struct eval *e, value v) {
         break;
     case OP_HASH:
         eval_out(e, '#');
+        break;
+    case OP_CALL: /* as the simulator does */
+        e->v[v.i] = a + (uint64_t)i->imm * e->size;
+        eval_out(e, i->loop);
         break;
     case OP_ADD:
     case OP_SUB:

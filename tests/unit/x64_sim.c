@@ -234,14 +234,23 @@ static bool pseudo(struct state *st) {
         s->result = st->reg[in->r[1]];
         return true;
     }
-    if (in->op != X64_OUT && in->op != X64_IN && in->op != X64_OUTS && in->op != X64_HASH)
+    if (in->op != X64_OUT && in->op != X64_IN && in->op != X64_OUTS && in->op != X64_HASH &&
+        in->op != X64_CALL)
         return false;
     uint64_t v = in->r[1] != NO_REG ? st->reg[in->r[1]] : (uint64_t)in->imm;
+    if (in->op == X64_CALL && st->m->allocated)
+        for (unsigned r = 0; r < X64_NREGS; r++)
+            if (mach_desc(st->m, in)->clobbers >> r & 1)
+                st->reg[r] = garbage(s);
     if (in->op == X64_IN)
         st->reg[in->r[0]] = sim_input(s->nin++, cut(v, st->m->cell_bits / 8));
+    else if (in->op == X64_CALL)
+        st->reg[in->r[0]] = v;
     else if (s->nout < SIM_OUT)
         s->out[s->nout++] = in->op == X64_HASH ? (uint8_t)'#' : (uint8_t)v;
-    if (st->m->allocated && in->op != X64_IN)
+    if (in->op == X64_CALL && s->nout < SIM_OUT)
+        s->out[s->nout++] = (uint8_t)in->imm;
+    if (st->m->allocated && in->op != X64_IN && in->op != X64_CALL)
         st->reg[X64_RAX] = garbage(s);
     st->garbage_flags = true;
     return true;
