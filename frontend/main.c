@@ -31,6 +31,7 @@
 #include "passes/pipeline.h"
 #include "runtime/alloc.h"
 #include "runtime/rt.h"
+#include "runtime/sandbox.h"
 #include "runtime/text.h"
 
 /* What one call of bfopt works on. */
@@ -206,11 +207,26 @@ static enum exit_status main_set_up_run(struct job *j) {
     return EXIT_ENDED;
 }
 
-static void main_interpret(const struct options *o, struct func *f) {
+/* Gives up what a run does not need, once nothing is left to compile.  False after a report. */
+static bool main_lock(const struct options *o) {
+    code_memory_lock();
+    if (!o->sandbox || sandbox_enter())
+        return true;
+    diag_error("no sandbox: %s", strerror(errno));
+    return false;
+}
+
+/* The interpreters return false, after a report, if the run could not start. */
+static bool main_interpret(const struct options *o, struct func *f) {
     struct mach *m = compile_select(f, TARGET_VM, false, o);
+    if (!main_lock(o)) {
+        mach_free(m);
+        return false;
+    }
     vm_run(m, &main_rt, main_rt.tape.base, o->interp_switch ? VM_SWITCH : VM_THREADED);
     compile_time(o, "run");
     mach_free(m);
+    return true;
 }
 
 static bool main_make_unit(const struct options *o, struct func *f, struct jit_unit *unit,
@@ -228,12 +244,18 @@ static bool main_make_unit(const struct options *o, struct func *f, struct jit_u
     return ok;
 }
 
-/* False and *why: nothing was run. */
+/* False: nothing was run; *why: another engine may do. */
 static bool main_jit(const struct options *o, struct func *f, const char **why) {
     struct jit_unit unit;
     if (!main_make_unit(o, f, &unit, why))
         return false;
-    bool ok = jit_run(&main_rt, &unit);
+    *why = NULL;
+    bool ok = main_lock(o);
+    if (!ok) {
+        jit_free(&unit);
+        return false;
+    }
+    ok = jit_run(&main_rt, &unit);
     *why = "faults cannot be caught";
     jit_free(&unit);
     compile_time(o, "run");
@@ -244,6 +266,8 @@ static bool main_jit(const struct options *o, struct func *f, const char **why) 
 static bool main_execute(struct job *j) {
     const struct options *o = &j->o;
     if (o->engine == ENGINE_REF || o->max_steps != UINT64_MAX) {
+        if (!main_lock(o))
+            return false;
         reference_run(&j->program, &main_rt, o->max_steps);
         compile_time(o, "run");
         return true;
@@ -251,15 +275,14 @@ static bool main_execute(struct job *j) {
     struct func *f = main_optimize(j);
     if (f == NULL)
         return false;
-    const char *why;
+    const char *why = "";
     if (o->engine != ENGINE_INTERP && main_jit(o, f, &why))
         return true;
-    if (o->engine == ENGINE_JIT) {
+    if (o->engine == ENGINE_JIT && why != NULL)
         diag_error("cannot run machine code: %s", why);
+    if (o->engine == ENGINE_JIT || why == NULL)
         return false;
-    }
-    main_interpret(o, f); /* By default, whatever is possible. */
-    return true;
+    return main_interpret(o, f); /* By default, whatever is possible. */
 }
 
 static enum exit_status main_run(struct job *j) {

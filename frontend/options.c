@@ -123,6 +123,9 @@ static bool opt_apply(struct options *o, enum option_id id, const char *value, i
     case OPT_STRICT:
         o->strict = true;
         break;
+    case OPT_SANDBOX:
+        o->sandbox = true;
+        break;
     case OPT_CPU:
         o->cpu = cpu[choice];
         break;
@@ -330,6 +333,8 @@ static bool opt_together(const struct options *o, struct text *why) {
         wrong = "--ref runs source, not --ir";
     else if ((o->engine == ENGINE_REF || o->max_steps != UINT64_MAX) && o->action != ACT_RUN)
         wrong = "--ref and --max-steps only run programs";
+    else if (o->sandbox && o->action != ACT_RUN)
+        wrong = "--sandbox is for running programs";
     if (wrong != NULL)
         text_put(why, wrong);
     return wrong == NULL;

@@ -46,7 +46,7 @@ struct options {
     unsigned cell_bits;
     enum eof_mode eof;
     uint64_t tape_cells;
-    bool strict, debug_hash, guard;
+    bool strict, debug_hash, guard, sandbox;
     uint64_t max_steps; /* UINT64_MAX: no limit */
 
     const char *passes, *stop_after;       /* NULL: not given */

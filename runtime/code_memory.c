@@ -1,7 +1,10 @@
 /* code_memory.c: maps memory for generated code, first to be written, then to be executed. */
 #include "runtime/code_memory.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 bool code_memory_map(struct code_memory *c, size_t bytes) {
@@ -21,6 +24,18 @@ bool code_memory_map(struct code_memory *c, size_t bytes) {
 bool code_memory_seal(struct code_memory *c) {
     c->sealed = mprotect(c->base, c->bytes, PROT_READ | PROT_EXEC) == 0;
     return c->sealed;
+}
+
+/* Older headers do not have them. */
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE              65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+
+void code_memory_lock(void) {
+    const char *preloaded = getenv("LD_PRELOAD");
+    if (preloaded == NULL || strstr(preloaded, "vgpreload") == NULL)
+        (void)prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);
 }
 
 void code_memory_unmap(struct code_memory *c) {

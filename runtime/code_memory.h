@@ -26,6 +26,9 @@ struct code_memory {
 bool code_memory_map(struct code_memory *c, size_t bytes);
 /* From now on the memory can be executed and no longer be written. */
 bool code_memory_seal(struct code_memory *c);
+/* From now on this process can make no memory executable (Linux since 6.3: PR_SET_MDWE; elsewhere,
+ * and under valgrind, which makes code itself, nothing happens). */
+void code_memory_lock(void);
 void code_memory_unmap(struct code_memory *c);
 
 #endif

@@ -49,6 +49,60 @@ for options in "--jit -O0" "--jit -O3" "--jit -O2 --guard=off" "--interp" "--ref
     esac
 done
 
+# What the kernel says of a run that waits for its input: its mappings, and its state.
+waiting() { # OPTION...: leaves $work/maps and $work/status
+    rm -f "$work/in" "$work/ready"
+    mkfifo "$work/in" "$work/ready"
+    "$bfopt" "$@" -e '+.,.' <"$work/in" >"$work/ready" 2>"$work/err" &
+    pid=$!
+    exec 3>"$work/in" 4<"$work/ready"
+    head -c 1 <&4 >/dev/null # written when the run is about to read
+    cat "/proc/$pid/maps" >"$work/maps"
+    cat "/proc/$pid/status" >"$work/status"
+    echo x >&3
+    exec 3>&-
+    cat <&4 >/dev/null
+    exec 4<&-
+    wait "$pid"
+}
+echo '7f5a00000000-7f5a00001000 rwxp 00000000 00:00 0' >"$work/bad"
+check "the pattern finds a mapping that is both" grep -qE ' .w.?x' "$work/bad"
+for options in "--ref" "--interp" "--jit" "--jit --guard=off" ""; do
+    check "bfopt $options waits" waiting $options
+    check "bfopt $options has no memory that is both" no_line '^[0-9a-f-]+ .wx' "$work/maps"
+    check "bfopt $options is not in a sandbox" grep -q '^Seccomp:[[:space:]]0' "$work/status"
+    [ -n "${test_sanitized-}" ] && continue # sanitizers make other calls
+    check "bfopt $options --sandbox ends well" waiting $options --sandbox
+    check "bfopt $options --sandbox is in one" grep -q '^Seccomp:[[:space:]]2' "$work/status"
+    check "bfopt $options --sandbox gains nothing" grep -q '^NoNewPrivs:[[:space:]]1' "$work/status"
+done
+waiting --jit
+check "--jit runs code in memory of its own" grep -qE '^[0-9a-f-]+ r-xp 0+ 00:00 0 *$' "$work/maps"
+# PR_SET_MDWE, by name or number: nothing more becomes executable.
+calls() { # OPTION...
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -qq -e trace=mprotect,prctl,read,write -o "$work/calls" \
+        "$bfopt" "$@" -e '+.' >/dev/null
+}
+for options in "--ref" "--interp" "--jit"; do
+    check "strace bfopt $options for prctl" calls $options
+    check "bfopt $options locks its memory" grep -qE 'prctl\((PR_SET_MDWE|0x41)[^,]*, *(PR_MDWE_REFUSE_EXEC_GAIN|0x1)' "$work/calls"
+    check "bfopt $options makes nothing executable afterwards" sh -c "
+        ! sed -n '/prctl(\(PR_SET_MDWE\|0x41\)/,\$p' '$work/calls' | grep PROT_EXEC"
+done
+
+# ---- bfopt itself ----
+
+readelf -hldW "$bfopt" >"$work/elf"
+readelf --dyn-syms -W "$bfopt" >"$work/symbols"
+check "bfopt can be loaded anywhere" grep -q 'Type: *DYN' "$work/elf"
+check "bfopt has tables that become read-only" grep -q 'GNU_RELRO' "$work/elf"
+check "bfopt has them at the start, all" grep -qE 'BIND_NOW|FLAGS.*NOW' "$work/elf"
+check "bfopt looks after its stack" grep -q '__stack_chk_fail' "$work/symbols"
+[ -n "${test_sanitized-}" ] ||
+    check "bfopt has checked calls of libc" grep -qE '__[a-z]+_chk(@| |$)' "$work/symbols"
+check "bfopt has no text that needs relocation" no_line 'TEXTREL' "$work/elf"
+check "bfopt takes no paths to its libraries along" no_line 'RPATH|RUNPATH' "$work/elf"
+
 # ---- what -S makes ----
 
 segments() { # FILE: the flags of each segment, as `TYPE RWE`
@@ -60,6 +114,8 @@ for options in "-O0" "-O3" "-O2 --cell-bits=32 --strict"; do
     check "cc prog.s ($options)" cc "$work/prog.s" -o "$work/prog"
     check "cc says nothing about prog.s ($options)" [ ! -s "$work/said" ]
     segments "$work/prog" >"$work/flags"
+    check "data of prog is not executable: tables are not in the code ($options)" sh -c "
+        readelf -SW '$work/prog' | awk '/ \\.(data|rodata|bss|data.rel.ro) / && / (WA)?X /' | { ! grep . ; }"
     check "the stack of prog is known ($options)" grep -q '^GNU_STACK RW' "$work/flags"
     check "the stack of prog is not executable ($options)" no_line '^GNU_STACK.*E' "$work/flags"
     check "no segment of prog is writable and executable ($options)" \

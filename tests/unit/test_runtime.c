@@ -8,12 +8,16 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "runtime/alloc.h"
+#include "runtime/code_memory.h"
 #include "runtime/rt.h"
+#include "runtime/sandbox.h"
 #include "runtime/text.h"
 
 static struct rt rt;
@@ -76,17 +80,17 @@ Test(tape, falls_back_when_address_space_is_short, NEEDS_LIMIT) {
 /* int f(struct rt *, const uint8_t *address): reads the byte at the address; 0, or 1 by way of the
  * exit stub. */
 static const uint8_t read_byte[] = {
-    0x53,                               /*  0  push rbx */
-    0x48, 0x89, 0xA7, 0, 0, 0, 0,       /*  1  mov [rdi + saved_sp], rsp */
-    0x50,                               /*  8  push rax: the stub must not depend on rsp */
-    0x8A, 0x06,                         /*  9  mov al, [rsi] */
-    0x58,                               /* 11  pop rax */
-    0x31, 0xC0,                         /* 12  xor eax, eax */
-    0x5B,                               /* 14  pop rbx */
-    0xC3,                               /* 15  ret */
-    0xB8, 1, 0, 0, 0,                   /* 16  exit stub: mov eax, 1 */
-    0x5B,                               /* 21  pop rbx */
-    0xC3,                               /* 22  ret */
+    0x53,                         /*  0  push rbx */
+    0x48, 0x89, 0xA7, 0, 0, 0, 0, /*  1  mov [rdi + saved_sp], rsp */
+    0x50,                         /*  8  push rax: the stub must not depend on rsp */
+    0x8A, 0x06,                   /*  9  mov al, [rsi] */
+    0x58,                         /* 11  pop rax */
+    0x31, 0xC0,                   /* 12  xor eax, eax */
+    0x5B,                         /* 14  pop rbx */
+    0xC3,                         /* 15  ret */
+    0xB8, 1,    0,    0, 0,       /* 16  exit stub: mov eax, 1 */
+    0x5B,                         /* 21  pop rbx */
+    0xC3,                         /* 22  ret */
 };
 #define SITE 9
 #define EXIT 16
@@ -395,4 +399,91 @@ Test(text, formats_short_and_long_pieces) {
     cr_assert_eq(t.p[701], 'x');
     text_free(&t);
     cr_assert_null(t.p);
+}
+
+/* ---- what a run gives up ---- */
+
+/* How a child ends that enters the sandbox and does this; -1: it has not come back from a signal.
+ */
+static int in_sandbox(void (*act)(void)) {
+    pid_t child = fork();
+    if (child == 0) {
+        if (!sandbox_enter())
+            _exit(99);
+        act();
+        _exit(0);
+    }
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void write_nothing(void) {
+    (void)!write(STDOUT_FILENO, "", 0);
+}
+static void read_nothing(void) {
+    char c;
+    (void)!read(STDIN_FILENO, &c, 0);
+}
+static void map_data(void) {
+    if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+        _exit(1);
+}
+static void map_code(void) {
+    mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+static uint64_t page[512 * 2] __attribute__((aligned(4096)));
+static void protect_code(void) {
+    mprotect(page, 4096, PROT_READ | PROT_EXEC);
+}
+static void open_file(void) {
+    open("/dev/null", O_RDONLY);
+}
+static void run_program(void) {
+    execl("/bin/true", "true", (char *)NULL);
+}
+static void make_process(void) {
+    (void)fork();
+}
+static void make_socket(void) {
+    (void)syscall(SYS_socket, 1, 1, 0);
+}
+static void send_signal(void) {
+    kill(getppid(), 0);
+}
+
+/* The leak checker at exit of a child makes other calls. */
+#if defined(__SANITIZE_ADDRESS__) || !defined(__x86_64__)
+#define NEEDS_SANDBOX .disabled = true
+#else
+#define NEEDS_SANDBOX .disabled = false
+#endif
+
+Test(sandbox, lets_a_run_read_write_and_end, NEEDS_SANDBOX) {
+    cr_assert_eq(in_sandbox(write_nothing), 0);
+    cr_assert_eq(in_sandbox(read_nothing), 0);
+    cr_assert_eq(in_sandbox(map_data), 0);
+}
+
+Test(sandbox, kills_what_does_anything_else, NEEDS_SANDBOX) {
+    void (*const forbidden[])(void) = {map_code,     protect_code, open_file,  run_program,
+                                       make_process, make_socket,  send_signal};
+    for (unsigned i = 0; i < sizeof forbidden / sizeof *forbidden; i++)
+        cr_assert_eq(in_sandbox(forbidden[i]), -SIGSYS, "number %u ends with %d", i,
+                     in_sandbox(forbidden[i]));
+}
+
+Test(code_memory, makes_nothing_executable_once_locked) {
+    pid_t child = fork();
+    if (child == 0) {
+        struct code_memory c;
+        if (!code_memory_map(&c, 1))
+            _exit(2);
+        code_memory_lock();
+        bool locked = prctl(66, 0, 0, 0, 0) == 1; /* PR_GET_MDWE: kernels before 6.3 have none */
+        _exit(locked && code_memory_seal(&c));
+    }
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
 }
