@@ -261,6 +261,22 @@ static void compile_rule_stats(const struct mach *m) {
                      (unsigned long long)hits[i]);
 }
 
+enum x64_level compile_level(const struct options *o) {
+    enum x64_level native = x64_native_level();
+    switch (o->cpu) {
+    case CPU_DEFAULT:
+        return o->action == ACT_ASM ? X64_LEVEL_BASE : native;
+    case CPU_NATIVE:
+        return native;
+    case CPU_X86_64:
+        return X64_LEVEL_BASE;
+    case CPU_V3:
+    case CPU_V4: /* 512 bits at a time: nothing uses them yet */
+        return o->action == ACT_ASM ? X64_LEVEL_V3 : native;
+    }
+    return X64_LEVEL_BASE;
+}
+
 struct mach *compile_select(struct func *f, enum compile_target target, bool bounds,
                             const struct options *o) {
     struct isel_options select = {.check_bounds = bounds};

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "backend/mach.h"
+#include "backend/x64/x64.h"
 #include "frontend/options.h"
 #include "frontend/program.h"
 #include "frontend/source.h"
@@ -24,6 +25,9 @@ enum compile_target { TARGET_VM, TARGET_X64 };
  * as it has no guards. */
 struct mach *compile_select(struct func *f, enum compile_target target, bool bounds,
                             const struct options *o);
+
+/* The instruction set to emit for: of code that runs here at most what this machine has. */
+enum x64_level compile_level(const struct options *o);
 
 /* How many bytes the pointer can be carried past an access before the next one, at most. */
 uint64_t compile_drift(const struct func *f);

@@ -36,7 +36,7 @@ bool listing_make(struct text *out, struct func *f, struct source *s, uint64_t d
     struct mach *m = compile_select(f, TARGET_X64, !o->guard, o);
     if (m == NULL)
         return false;
-    struct emitted *e = emit(m);
+    struct emitted *e = emit(m, compile_level(o));
     bool ok = e != NULL && listing_print(out, e, &view, drift, o);
     if (!ok)
         diag_error("no machine code: the program is too large");

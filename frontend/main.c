@@ -232,7 +232,7 @@ static bool main_interpret(const struct options *o, struct func *f) {
 static bool main_make_unit(const struct options *o, struct func *f, struct jit_unit *unit,
                            const char **why) {
     struct mach *m = compile_select(f, TARGET_X64, main_rt.tape.guard == 0, o);
-    struct emitted *e = emit(m);
+    struct emitted *e = emit(m, compile_level(o));
     *why = "the program needs too large a stack frame";
     bool ok = e != NULL && jit_make(unit, e, why);
     if (ok)

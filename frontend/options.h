@@ -28,7 +28,8 @@ enum action {
     ACT_LIST_OPS,
 };
 
-enum cpu { CPU_NATIVE, CPU_X86_64, CPU_V3, CPU_V4 };
+/* CPU_DEFAULT: native for code that runs here, x86-64 for -S. */
+enum cpu { CPU_DEFAULT, CPU_NATIVE, CPU_X86_64, CPU_V3, CPU_V4 };
 
 struct options {
     const char *file; /* "-": standard input; NULL: the code of -e */

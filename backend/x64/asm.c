@@ -47,8 +47,7 @@ static void print_number(struct text *out, int64_t v) {
 
 static void print_memory(struct text *out, const struct emitted *e, const struct x64_insn *in,
                          unsigned size) {
-    static const char *const unit[] = {"byte",  "word",    "dword",
-                                       "qword", "xmmword", "ymmword"};
+    static const char *const unit[] = {"byte", "word", "dword", "qword", "xmmword", "ymmword"};
     if (in->mnemonic != ZYDIS_MNEMONIC_LEA) {
         text_put(out, unit[__builtin_ctz(size)]);
         text_put(out, " ptr ");
@@ -152,16 +151,17 @@ static void pad(struct text *out, size_t start) {
 static void print_code_label(struct printer *p, uint32_t label) {
     if (!p->e->used[label])
         return;
-    const char *what = emit_label_meaning(label);
+    const char *what = emit_label_meaning(p->e, label);
+    bool is_block = emit_label_is_block(p->e, label);
     size_t start = p->out->len;
     emit_label_name(p->out, p->e, label);
     text_char(p->out, ':');
     uint32_t b = label - LABEL_BLOCKS;
-    if (what != NULL || p->e->m->block[b].depth != p->depth)
+    if (what != NULL || (is_block && p->e->m->block[b].depth != p->depth))
         pad(p->out, start);
     if (what != NULL) {
         text_fmt(p->out, "# %s", what);
-    } else if (p->e->m->block[b].depth != p->depth) {
+    } else if (is_block && p->e->m->block[b].depth != p->depth) {
         p->depth = p->e->m->block[b].depth;
         text_fmt(p->out, "# loop depth %u", p->depth);
     }
@@ -303,8 +303,9 @@ static void print_tables(struct printer *p) {
     text_put(p->out, "        .balign 8\nbf_config:\n");
     text_fmt(p->out, "        .quad   %llu, %llu                # cells, guard beyond 2 GiB\n",
              (unsigned long long)o->tape_cells, (unsigned long long)o->drift);
-    text_fmt(p->out, "        .long   %u, %u, %u, %u, %u         "
-                     "# cell bytes, eof, checks, sites, positions\n",
+    text_fmt(p->out,
+             "        .long   %u, %u, %u, %u, %u         "
+             "# cell bytes, eof, checks, sites, positions\n",
              p->e->m->cell_bits / 8, (unsigned)o->eof, (unsigned)o->checks, p->site, positions);
     text_put(p->out, "bf_name:\n");
     print_ascii(p->out, name, strlen(name));

@@ -153,9 +153,10 @@ static void list_label(struct listing *l, uint32_t label) {
     size_t line = l->out->len;
     emit_label_name(l->out, l->e, label);
     text_char(l->out, ':');
-    const char *what = emit_label_meaning(label);
-    const struct mblock *b = what == NULL ? &l->e->m->block[label - LABEL_BLOCKS] : NULL;
-    if (what != NULL || b->depth != l->depth) {
+    const char *what = emit_label_meaning(l->e, label);
+    bool is_block = emit_label_is_block(l->e, label);
+    const struct mblock *b = is_block ? &l->e->m->block[label - LABEL_BLOCKS] : NULL;
+    if (what != NULL || (b != NULL && b->depth != l->depth)) {
         pad(l->out, line, NOTE_COLUMN);
         l->depth = b != NULL ? b->depth : 0;
         if (what != NULL)

@@ -157,6 +157,12 @@ void emit2(struct emitted *e, unsigned mnemonic, struct operand a, struct operan
     add_operand(e, &e->item[e->n - 1].in, 1, b);
 }
 
+void emit3(struct emitted *e, unsigned mnemonic, struct operand a, struct operand b,
+           struct operand c) {
+    emit2(e, mnemonic, a, b);
+    add_operand(e, &e->item[e->n - 1].in, 2, c);
+}
+
 void emit_place(struct emitted *e, uint32_t label) {
     const struct x64_insn *last = e->n > 0 ? &e->item[e->n - 1].in : NULL;
     if (last != NULL && last->mnemonic == ZYDIS_MNEMONIC_JMP && last->disp == (int32_t)label)
@@ -245,6 +251,9 @@ static void emit_pseudo(struct emitted *e, const struct minsn *mi) {
     case X64_CALL:
         emit2(e, ZYDIS_MNEMONIC_MOV, op_reg(X64_RDX, 4), op_imm((int32_t)mi->imm, 4));
         emit1(e, ZYDIS_MNEMONIC_CALL, op_label(LABEL_CALL));
+        break;
+    case X64_SCAN:
+        emit1(e, ZYDIS_MNEMONIC_CALL, op_label(emit_scan_label(e, mi->imm)));
         break;
     case X64_HASH:
         pass_source(e, mi->src);
@@ -382,12 +391,14 @@ static void emit_strings(struct emitted *e) {
 
 static struct emitted *new_stream(const struct mach *m) {
     struct emitted *e = xcalloc(1, sizeof *e);
-    uint64_t labels = (uint64_t)LABEL_BLOCKS + m->nblock + m->ir->nstring;
+    uint64_t labels = (uint64_t)LABEL_BLOCKS + m->nblock + m->ir->nstring +
+                      (2 * X64_SCAN_MAX + 1) * X64_SCAN_PLACES;
     if (labels > INT32_MAX)
         bug("emit: too many labels");
     e->m = m;
     e->nlabel = (uint32_t)labels;
     e->first_string = LABEL_BLOCKS + m->nblock;
+    e->first_scan = e->first_string + m->ir->nstring;
     e->used = xcalloc(e->nlabel, sizeof *e->used);
     /* On entry rsp is 8 short of a multiple of 16, and the prologue pushes six registers. */
     e->frame = (16 + 8 * m->nslots) | 8;
@@ -396,7 +407,7 @@ static struct emitted *new_stream(const struct mach *m) {
     return e;
 }
 
-struct emitted *emit(const struct mach *m) {
+struct emitted *emit(const struct mach *m, enum x64_level level) {
     assert(m->allocated);
     if (m->nslots > EMIT_MAX_FRAME / 8 - 3)
         return NULL;
@@ -410,6 +421,7 @@ struct emitted *emit(const struct mach *m) {
     emit_prologue(e);
     emit_blocks(&x);
     emit_stubs(e);
+    emit_scan_stubs(e, level);
     emit_strings(e);
     xfree(x.real);
     xfree(x.align);
@@ -440,15 +452,23 @@ static const struct {
     [LABEL_HASH] = {".Lhash", "shows the cells around rax"},
 };
 
+static int scan_stride(const struct emitted *e, uint32_t label) {
+    return (int)((label - e->first_scan) / X64_SCAN_PLACES) - X64_SCAN_MAX;
+}
+
 void emit_label_name(struct text *out, const struct emitted *e, uint32_t label) {
     if (label < LABEL_BLOCKS)
         text_put(out, label_info[label].name);
     else if (label < e->first_string)
         text_fmt(out, ".Lb%u", label - LABEL_BLOCKS);
-    else
+    else if (label < e->first_scan)
         text_fmt(out, ".Lstr%u", label - e->first_string);
+    else
+        emit_scan_name(out, scan_stride(e, label), (label - e->first_scan) % X64_SCAN_PLACES);
 }
 
-const char *emit_label_meaning(uint32_t label) {
+const char *emit_label_meaning(const struct emitted *e, uint32_t label) {
+    if (label >= e->first_scan && (label - e->first_scan) % X64_SCAN_PLACES == 0)
+        return "rax: from this cell to the next zero";
     return label < LABEL_BLOCKS ? label_info[label].meaning : NULL;
 }

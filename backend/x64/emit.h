@@ -16,6 +16,8 @@
 
 #include "backend/mach.h"
 #include "backend/x64/encode.h"
+#include "backend/x64/scan.h"
+#include "backend/x64/x64.h"
 
 enum emit_label {
     LABEL_ENTER,
@@ -24,13 +26,13 @@ enum emit_label {
     LABEL_TRAP,      /* off the tape: address in rax, source in [rsp + 8] */
     LABEL_OUT,       /* writes al */
     LABEL_OUT_SLOW,
-    LABEL_OUTS,      /* rax: a string, 8 bytes of length before it */
-    LABEL_IN,        /* rax: the old cell, then the new one */
+    LABEL_OUTS, /* rax: a string, 8 bytes of length before it */
+    LABEL_IN,   /* rax: the old cell, then the new one */
     LABEL_IN_SLOW,
     LABEL_HASH,      /* rax: address, source in [rsp + 8] */
     LABEL_CALL,      /* rsi: pointer, edx: number of a loop; rax: pointer after it */
     LABEL_CALL_LOOP,
-    LABEL_BLOCKS,    /* + number of a block; strings follow */
+    LABEL_BLOCKS,    /* + number of a block; strings and stubs of scans follow */
 };
 
 /* What an item is: x64_insn.tag & ITEM_KIND. */
@@ -56,6 +58,7 @@ struct emitted {
     uint32_t nlabel;
     bool *used;            /* is the label mentioned? */
     uint32_t first_string; /* label of string 0 */
+    uint32_t first_scan;   /* of the stubs of scans */
     uint32_t code_end;     /* items from here on are data */
     uint32_t frame;        /* bytes the prologue takes from the stack */
 };
@@ -63,14 +66,17 @@ struct emitted {
 /* The largest frame: more would not fit a small stack. */
 #define EMIT_MAX_FRAME (128 << 10)
 
-/* Translates allocated code; NULL if its frame would be too large. */
-struct emitted *emit(const struct mach *m);
+/* Translates allocated code for processors of this level; NULL if its frame would be too large. */
+struct emitted *emit(const struct mach *m, enum x64_level level);
 void emit_free(struct emitted *e);
 /* Writes a label's name as it appears in dumps and assembly. */
 struct text;
 void emit_label_name(struct text *out, const struct emitted *e, uint32_t label);
-/* What a fixed part does, in a few words; NULL for labels of blocks and strings. */
-const char *emit_label_meaning(uint32_t label);
+/* What a fixed part does, in a few words; NULL for labels of blocks, strings and inside stubs. */
+const char *emit_label_meaning(const struct emitted *e, uint32_t label);
+static inline bool emit_label_is_block(const struct emitted *e, uint32_t label) {
+    return label >= LABEL_BLOCKS && label < e->first_string;
+}
 
 /* ---- shared by emit.c and stubs.c ---- */
 
@@ -104,10 +110,21 @@ struct item *emit_item(struct emitted *e, enum item_kind kind);
 void emit0(struct emitted *e, unsigned mnemonic);
 void emit1(struct emitted *e, unsigned mnemonic, struct operand a);
 void emit2(struct emitted *e, unsigned mnemonic, struct operand a, struct operand b);
+void emit3(struct emitted *e, unsigned mnemonic, struct operand a, struct operand b,
+           struct operand c);
 void emit_place(struct emitted *e, uint32_t label);
 
 /* stubs.c: what comes before the first and after the last block. */
 void emit_prologue(struct emitted *e);
 void emit_stubs(struct emitted *e);
+
+/* scan.c: the label of the stub for scans by a stride for which x64_scan_helps. */
+static inline uint32_t emit_scan_label(const struct emitted *e, int64_t stride) {
+    return e->first_scan + (uint32_t)(stride + X64_SCAN_MAX) * X64_SCAN_PLACES;
+}
+/* Adds the stubs whose labels are used. */
+void emit_scan_stubs(struct emitted *e, enum x64_level level);
+/* Writes the name of a stub's label. */
+void emit_scan_name(struct text *out, int stride, unsigned place);
 
 #endif

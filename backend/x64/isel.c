@@ -24,6 +24,7 @@
 #include <stddef.h>
 
 #include "backend/select.h"
+#include "backend/x64/scan.h"
 #include "runtime/rt.h"
 
 const struct x64_rule_info x64_rule_info[X64_RULE_COUNT] = {
@@ -809,56 +810,113 @@ static mreg emit_merge(struct isel *x, select_label at, mreg a, mreg b) {
     return r;
 }
 
-/* The loop of emit_scan_unrolled.  Its exits: to out[n] when the cell n + 1 steps from *here is 0,
- * and from its end, where the pointer is the register returned. */
-static mreg emit_scan_four(struct isel *x, mreg first, struct addr cell, int64_t stride,
-                           const select_label out[3], mreg *here) {
+/* A scan by four steps a round; out[n] is where it goes when the cell n + 1 steps from `here` is 0,
+ * out[3] with the pointer `next`. */
+struct scan {
+    mreg first, limit, here, next;
+    struct addr cell; /* from the pointer on */
+    int64_t stride;
+    select_label out[4];
+    bool jumps; /* after SCAN_SHORT cells a stub goes on */
+};
+#define SCAN_SHORT 8 /* a multiple of four */
+
+/* The loop.  With a stub, control goes on behind it when SCAN_SHORT cells were not 0. */
+static void emit_scan_rounds(struct isel *x, struct scan *k) {
     struct select *s = x->s;
     select_label loop = select_new_label(s);
-    int32_t disp = cell.disp;
-    mreg next = select_new_reg(s);
-    *here = select_new_reg(s);
+    k->next = select_new_reg(s);
+    k->here = select_new_reg(s);
     select_jump(s, loop);
     select_place(s, loop);
-    emit_phi(x, *here, first, next);
-    cell.base = *here;
+    emit_phi(x, k->here, k->first, k->next);
+    struct addr cell = k->cell;
+    cell.base = k->here;
     for (unsigned n = 0; n < 3; n++) {
-        cell.disp = disp + (int32_t)((n + 1) * stride);
-        emit_scan_exit(x, cell, out[n]);
+        cell.disp = k->cell.disp + (int32_t)((n + 1) * k->stride);
+        emit_scan_exit(x, cell, k->out[n]);
     }
-    emit_step(x, next, *here, 4 * stride);
-    cell.base = next;
-    cell.disp = disp;
+    emit_step(x, k->next, k->here, 4 * k->stride);
+    cell.base = k->next;
+    cell.disp = k->cell.disp;
+    if (k->jumps) {
+        emit_scan_exit(x, cell, k->out[3]);
+        emit(x, X64_CMP_RR, 8, X64_RULE_scan_long, NO_REG, k->next, k->limit);
+        emit_jcc(x, X64_CC_NZ, loop, X64_RULE_scan_long);
+        return;
+    }
     emit_cell_is_zero(x, cell);
     emit_jcc(x, X64_CC_NZ, loop, X64_RULE_scan);
-    return next;
+    select_jump(s, k->out[3]);
+}
+
+/* The stub looks at many cells at once.  If it found none, the access behind it leaves the tape. */
+static mreg emit_scan_stub(struct isel *x, const struct scan *k, select_label then) {
+    struct select *s = x->s;
+    select_label at = select_new_label(s);
+    struct addr cell = {.base = k->next, .disp = k->cell.disp};
+    mreg from = k->next, end = select_new_reg(s), r = end;
+    select_jump(s, at);
+    select_place(s, at);
+    if (cell.disp != 0) {
+        from = select_new_reg(s);
+        emit_lea(x, from, cell, X64_RULE_scan_long);
+    }
+    emit_imm(x, X64_SCAN, 8, X64_RULE_scan_long, end, from, k->stride);
+    if (k->cell.trap) {
+        cell = k->cell;
+        cell.base = end;
+        cell.disp = 0;
+        emit_cell_is_zero(x, cell);
+    }
+    if (k->cell.disp != 0) {
+        r = select_new_reg(s);
+        emit_lea(x, r, (struct addr){.base = end, .disp = -k->cell.disp}, X64_RULE_scan_long);
+    }
+    select_jump(s, then);
+    return r;
 }
 
 /* As emit_scan_loop, four steps a round: a taken branch and an addition for four cells.
  *
- *     cmp [p], 0;  jz done
+ *     lea limit, [p + 8s];  cmp [p], 0;  jz done
  *   loop:
  *     cmp [p + s], 0;  jz out0    cmp [p + 2s], 0;  jz out1    cmp [p + 3s], 0;  jz out2
- *     add p, 4s;  cmp [p], 0;  jnz loop */
+ *     add p, 4s;  cmp [p], 0;  jz out3
+ *     cmp p, limit;  jnz loop
+ *     call the stub
+ */
 static void emit_scan_unrolled(struct isel *x, mreg first, struct addr cell, int64_t stride,
                                mreg result) {
     struct select *s = x->s;
+    struct scan k = {.first = first, .cell = cell, .stride = stride};
     select_label done = select_new_label(s), all = select_new_label(s);
-    select_label low = select_new_label(s), high = select_new_label(s);
-    select_label out[3] = {select_new_label(s), select_new_label(s), select_new_label(s)};
+    select_label low = select_new_label(s), four = select_new_label(s);
+    for (unsigned n = 0; n < 4; n++)
+        k.out[n] = select_new_label(s);
+    k.jumps = x64_scan_helps(x->cell * 8, stride);
     cell.base = first;
     emit_cell_is_zero(x, cell);
+    if (k.jumps) {
+        k.limit = select_new_reg(s);
+        struct addr to = {.base = first, .disp = (int32_t)(SCAN_SHORT * stride)};
+        emit_lea(x, k.limit, to, X64_RULE_scan_long);
+    }
     emit_jcc(x, X64_CC_Z, done, X64_RULE_scan);
-    mreg here, p4 = emit_scan_four(x, first, cell, stride, out, &here);
-    select_jump(s, high);
-    mreg p1 = emit_scan_end(x, out[0], here, stride, low);
-    mreg p2 = emit_scan_end(x, out[1], here, 2 * stride, low);
+    emit_scan_rounds(x, &k);
+    mreg p5 = k.jumps ? emit_scan_stub(x, &k, all) : NO_REG;
+    mreg p1 = emit_scan_end(x, k.out[0], k.here, stride, low);
+    mreg p2 = emit_scan_end(x, k.out[1], k.here, 2 * stride, low);
     mreg p12 = emit_merge(x, low, p1, p2);
-    select_jump(s, all);
-    mreg p3 = emit_scan_end(x, out[2], here, 3 * stride, high);
-    mreg p34 = emit_merge(x, high, p4, p3);
-    select_jump(s, all);
-    mreg p = emit_merge(x, all, p12, p34);
+    select_jump(s, four);
+    mreg p3 = emit_scan_end(x, k.out[2], k.here, 3 * stride, k.out[3]);
+    mreg p34 = emit_merge(x, k.out[3], k.next, p3);
+    select_jump(s, four);
+    mreg p = emit_merge(x, four, p12, p34);
+    if (k.jumps) {
+        select_jump(s, all);
+        p = emit_merge(x, all, p5, p);
+    }
     select_jump(s, done);
     select_place(s, done);
     emit_phi(x, result, first, p);

@@ -41,6 +41,14 @@ static const struct x64_text x64_text[X64_OP_COUNT] = {
 #undef X64
 };
 
+enum x64_level x64_native_level(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2") ? X64_LEVEL_V3 : X64_LEVEL_BASE;
+#else
+    return X64_LEVEL_BASE;
+#endif
+}
+
 const char *x64_op_name(unsigned op) {
     return x64_text[op].name;
 }

@@ -53,6 +53,14 @@ enum x64_cc {
     X64_CC_G,
 };
 
+/* Instruction sets, as the x86-64 psABI names them. */
+enum x64_level {
+    X64_LEVEL_BASE, /* SSE2 */
+    X64_LEVEL_V3,   /* AVX2 */
+};
+/* The best level this machine runs. */
+enum x64_level x64_native_level(void);
+
 extern const struct target x64_target;
 
 /* "z", "nz", ...: the ending of jcc, setcc, cmovcc. */

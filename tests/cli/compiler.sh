@@ -54,5 +54,14 @@ done
 for cpu in native x86-64 v3; do
     ok "code for $cpu" 0 'Hi\n' '' --cpu=$cpu -e "$hi"
 done
+far_zero=\>$(printf '+>%.0s' $(seq 40))
+for cpu in '' --cpu=x86-64 --cpu=v3 --cpu=v4; do
+    [ -z "${cpu#--cpu=x86-64}" ] || grep -q avx2 /proc/cpuinfo || continue
+    sh_ok "an assembled scan, $cpu" 3 'A' '~^p.b:1:129: error: cell -1 is left of the tape$' '
+        printf "%s" "'"$far_zero"'<[<]>[>]>++++++++[>++++++++<-]>+.<<<[<]+>[>]<[<]" >p.b
+        $bfopt -S '$cpu' p.b -o p.s && cc p.s -o p.exe && ./p.exe'
+done
+sh_ok "-S is for any processor" 0 '' '' '
+    $bfopt -S -e "+[>]<[<]" | grep -q pcmpeqb && ! $bfopt -S -e "+[>]<[<]" | grep -q vpcmpeqb'
 sh_ok "two compilations give the same" 0 '' '' '
     $bfopt -S -e "+[>+<-]" >1.s; $bfopt -S -e "+[>+<-]" | cmp - 1.s'

@@ -77,6 +77,8 @@ void config_text(struct text *out, const struct config *c) {
              c->cell_bits, eof[c->eof]);
     if (c->strict)
         text_put(out, " --strict");
+    if (c->baseline)
+        text_put(out, " --cpu=x86-64");
     if (c->bounds)
         text_put(out, " --guard=off");
     if (c->max_regs)
@@ -330,8 +332,9 @@ static struct mach *selected(struct differ *d, struct func *f, const struct conf
     return after;
 }
 
-static bool make_unit(struct engine_run *r, struct text *why) {
-    struct emitted *e = emit(r->m);
+static bool make_unit(struct engine_run *r, const struct config *c, struct text *why) {
+    enum x64_level level = c->baseline ? X64_LEVEL_BASE : x64_native_level();
+    struct emitted *e = emit(r->m, level);
     const char *reason = "the frame is too large";
     r->made = e && jit_make(&r->unit, e, &reason);
     if (!r->made)
@@ -361,7 +364,7 @@ static struct source_place place_in_line(void *context, uint32_t offset) {
 static bool write_asm(const struct differ *d, const struct mach *m, const struct config *c,
                       const char *path) {
     struct text t = {0};
-    struct emitted *e = emit(m);
+    struct emitted *e = emit(m, X64_LEVEL_BASE);
     struct source_view view = {.name = "p.b",
                                .text = (const uint8_t *)d->text,
                                .size = (uint32_t)d->len,
@@ -450,7 +453,7 @@ static bool run_engine(struct differ *d, struct engine_run *r, const struct conf
                        struct text *why) {
     if (c->engine == ENGINE_ASM)
         return run_assembled(d, r->m, c, why);
-    if (c->engine == ENGINE_JIT && !make_unit(r, why))
+    if (c->engine == ENGINE_JIT && !make_unit(r, c, why))
         return false;
     bool ended = run_in_time(d, r, c->engine,
                              is_loose(&d->ref, c->strict) ? LOOSE_MILLISECONDS : RUN_MILLISECONDS);

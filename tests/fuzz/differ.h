@@ -34,6 +34,7 @@ struct config {
     unsigned cell_bits;
     enum eof_mode eof;
     bool strict;
+    bool baseline;     /* machine code for any x86-64, not for this machine */
     bool bounds;       /* machine code compares with the limits of the tape */
     unsigned max_regs; /* 0: all */
     uint32_t ra_seed;  /* not 0: random choices of the register allocator */

@@ -104,10 +104,12 @@ static void add_variations(struct configs *list, struct config c, enum effort ef
     if (effort == EFFORT_QUICK)
         return;
     c.max_regs = 3;
+    c.baseline = true;
     c.ra_seed = ra_seed;
     add_config(list, &c);
     if (effort == EFFORT_NORMAL)
         return;
+    c.baseline = false;
     c.ra_seed = 0;
     for (unsigned i = 0; i < 3; i++) {
         c.max_regs = few[i];

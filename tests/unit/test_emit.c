@@ -36,7 +36,7 @@ static struct unit unit_of(struct func *f, unsigned max_regs) {
     struct ra_stats stats = {0};
     u.m = ra_allocate(m, &allocate, &stats);
     mach_free(m);
-    u.e = emit(u.m);
+    u.e = emit(u.m, X64_LEVEL_BASE);
     cr_assert_not_null(u.e);
     return u;
 }

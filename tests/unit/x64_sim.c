@@ -223,6 +223,22 @@ static void execute(struct state *st) {
     }
 }
 
+/* What the stub of a scan does; the first address off the tape is its result, not an error. */
+static void scan(struct state *st) {
+    const struct sim *s = st->sim;
+    const struct minsn *in = st->in;
+    unsigned size = st->m->cell_bits / 8;
+    uint64_t a = st->reg[in->r[1]], v = 1;
+    while (in_range(s->tape, s->tape_bytes, a, size)) {
+        memcpy(&v, (const void *)(uintptr_t)a, size);
+        if (cut(v, size) == 0)
+            break;
+        a += (uint64_t)in->imm;
+    }
+    st->reg[in->r[0]] = a;
+    st->garbage_flags = true;
+}
+
 /* The pseudo rows; true if the instruction is one. */
 static bool pseudo(struct state *st) {
     struct sim *s = st->sim;
@@ -235,8 +251,12 @@ static bool pseudo(struct state *st) {
         return true;
     }
     if (in->op != X64_OUT && in->op != X64_IN && in->op != X64_OUTS && in->op != X64_HASH &&
-        in->op != X64_CALL)
+        in->op != X64_CALL && in->op != X64_SCAN)
         return false;
+    if (in->op == X64_SCAN) {
+        scan(st);
+        return true;
+    }
     uint64_t v = in->r[1] != NO_REG ? st->reg[in->r[1]] : (uint64_t)in->imm;
     if (in->op == X64_CALL && st->m->allocated)
         for (unsigned r = 0; r < X64_NREGS; r++)
