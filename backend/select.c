@@ -317,11 +317,11 @@ static void select_phis(struct select *s) {
 
 /* ---- the walk ---- */
 
-/* Has v an effect of its own?  A load that nobody needs has none: the trap it may cause need not be
- * reported (--strict has TOUCH for that). */
+/* Has v an effect of its own?  What may leave the tape has one although nobody needs its result:
+ * marks on other accesses may rest on it. */
 static bool must_select(const struct select *s, value v) {
     const struct insn *i = ir_at(s->f, v);
-    if (i->op == OP_SCAN)
+    if (i->op == OP_SCAN || i->op == OP_LOAD)
         return i->trap == MAY_TRAP;
     return (op_info[i->op].effects & (EFF_WRITE | EFF_IO | EFF_END)) != 0;
 }

@@ -79,11 +79,12 @@ static bool dce_sweep(struct func *f, struct pass_env *env) {
 bool pass_dce(struct func *f, struct pass_env *env) {
     struct dce d = {.f = f};
     bool changed = ir_drop_unreachable(f);
-    /* Blocks emptied of dead values may make a br superfluous, and thereby its condition dead. */
-    for (unsigned round = 0; round < DCE_ROUNDS; round++) {
+    /* Blocks emptied of dead values may make a br superfluous, and thereby its condition dead.  The
+     * last round only sweeps: what stays is needed. */
+    for (unsigned round = 0; round <= DCE_ROUNDS; round++) {
         dce_mark(&d);
         changed |= dce_sweep(f, env);
-        unsigned tidied = tidy_blocks(f, env);
+        unsigned tidied = round < DCE_ROUNDS ? tidy_blocks(f, env) : 0;
         changed |= tidied != 0;
         if (!(tidied & TIDY_BRANCH))
             break;

@@ -115,6 +115,13 @@ struct ending {
 #define MAX_ENDINGS  6
 #define ENDING_STEPS 16
 #define MAX_MERGED   24
+#define MAX_KEPT     2
+
+/* What the ways into a block told that still holds at its end: the next merge asks for it. */
+struct kept {
+    struct ending at[MAX_KEPT];
+    uint32_t n;
+};
 
 #define FORWARD_TWICE 200000 /* instructions up to which a function is walked twice */
 
@@ -141,6 +148,7 @@ struct forward {
     struct span *span;  /* stores in its subtree, and on the ways into it from its dominator */
     uint32_t *undo_at;
     uint32_t *tested;     /* the cell its br tests, or 0; valid once it was walked */
+    struct kept *kept;    /* valid once it was walked */
     uint8_t *live, *cut;  /* cut: 1 + the successor that is never taken */
     struct span *of_loop; /* by loop */
 };
@@ -480,9 +488,14 @@ static bool endings_hides(const struct endings *e, uint32_t id) {
     return false;
 }
 
-static void endings_add(struct endings *e, uint32_t id, enum known zero, value v) {
+static void endings_add(struct endings *e, struct ending x) {
     if (e->n < MAX_ENDINGS)
-        e->at[e->n++] = (struct ending){id, zero, v};
+        e->at[e->n++] = x;
+}
+
+/* What the outcome of a test says of the tested cell. */
+static struct ending ending_of_test(struct forward *w, uint32_t id, bool on_zero) {
+    return (struct ending){id, on_zero ? NOTHING_KNOWN : IS_NOT_ZERO, ir_const(w->f, 0)};
 }
 
 /* A store met looking back; false if the search ends here. */
@@ -493,9 +506,9 @@ static bool endings_store(struct forward *w, struct endings *e, const struct ins
         return false;
     if (!endings_hides(e, id)) {
         if (ir_is_const(w->f, v))
-            endings_add(e, id, NOTHING_KNOWN, v);
+            endings_add(e, (struct ending){id, NOTHING_KNOWN, v});
         else if (same_value(v, cond))
-            endings_add(e, id, on_zero ? NOTHING_KNOWN : IS_NOT_ZERO, ir_const(w->f, 0));
+            endings_add(e, ending_of_test(w, id, on_zero));
     }
     e->root = root;
     if (e->nstored == MAX_ENDINGS)
@@ -508,7 +521,7 @@ static bool endings_store(struct forward *w, struct endings *e, const struct ins
 static void endings_load(struct forward *w, struct endings *e, uint32_t id, bool on_zero) {
     if (endings_hides(e, id) || (e->root.i && !same_value(w->cells.at[id].root, e->root)))
         return;
-    endings_add(e, id, on_zero ? NOTHING_KNOWN : IS_NOT_ZERO, ir_const(w->f, 0));
+    endings_add(e, ending_of_test(w, id, on_zero));
 }
 
 /* Fills e with what holds on the edge from b to `to`. */
@@ -520,7 +533,9 @@ static void forward_endings(struct forward *w, block b, block to, struct endings
     e->n = e->nstored = 0; /* the arrays need no clearing */
     e->root = NO_VALUE;
     if (w->tested[b.i])
-        endings_add(e, w->tested[b.i], on_zero ? NOTHING_KNOWN : IS_NOT_ZERO, ir_const(f, 0));
+        endings_add(e, ending_of_test(w, w->tested[b.i], on_zero));
+    for (unsigned n = 0; n < w->kept[b.i].n; n++)
+        endings_add(e, w->kept[b.i].at[n]);
     value at = d->last;
     for (unsigned n = 0; n < ENDING_STEPS && at.i && e->n < MAX_ENDINGS; n++, at = ir_prev(f, at)) {
         const struct insn *in = ir_at(f, at);
@@ -659,7 +674,24 @@ static void forward_merge(struct forward *w, struct merge *m) {
         if (held.i)
             continue; /* what is known already says more */
         forward_set(w, x->id, x->zero == IS_NOT_ZERO ? NOT_ZERO : HOLDS_VALUE, x->v);
+        struct kept *k = &w->kept[m->b.i];
+        if (k->n < MAX_KEPT)
+            k->at[k->n++] = *x;
     }
+}
+
+/* At the end of b: drops what b's own stores made untrue. */
+static void forward_keep(struct forward *w, block b) {
+    struct kept *k = &w->kept[b.i];
+    unsigned kept = 0;
+    for (unsigned n = 0; n < k->n; n++) {
+        struct ending x = k->at[n];
+        bool not_zero;
+        value v = forward_lookup(w, x.id, &not_zero);
+        if (x.zero == IS_NOT_ZERO ? not_zero : v.i && same_value(v, x.v))
+            k->at[kept++] = x;
+    }
+    k->n = kept;
 }
 
 /* Only one way leads into b: its phis are what they take from there. */
@@ -702,9 +734,12 @@ static bool forward_enter_single(struct forward *w, block b) {
     const struct block_data *d = ir_block(w->f, p);
     if (!forward_is_live_edge(w, p, b))
         return false;
-    if (d->nsucc == 2)
-        forward_learn(w, ir_resolve(w->f, ir_at(w->f, d->last)->a),
-                      same_block(d->succ[0], b) ? IS_NOT_ZERO : IS_ZERO);
+    if (d->nsucc != 2)
+        return true;
+    bool on_zero = same_block(d->succ[1], b);
+    forward_learn(w, ir_resolve(w->f, ir_at(w->f, d->last)->a), on_zero ? IS_ZERO : IS_NOT_ZERO);
+    if (w->tested[p.i])
+        w->kept[b.i] = (struct kept){.at[0] = ending_of_test(w, w->tested[p.i], on_zero), .n = 1};
     return true;
 }
 
@@ -728,6 +763,7 @@ static void forward_block(struct forward *w, block b) {
         forward_insn(w, b, v);
     forward_branch(w, b);
     forward_phis(w, b);
+    forward_keep(w, b);
     w->end[b.i] = w->now;
 }
 
@@ -789,6 +825,7 @@ static void forward_start(struct forward *w) {
     w->undo_at = xcalloc(f->nblock, sizeof *w->undo_at);
     w->tested = xcalloc(f->nblock, sizeof *w->tested);
     w->live = xcalloc(f->nblock, sizeof *w->live);
+    w->kept = xcalloc(f->nblock, sizeof *w->kept);
     w->cut = xcalloc(f->nblock, sizeof *w->cut);
     w->of_loop = xcalloc(w->loops.nloop, sizeof *w->of_loop);
     w->now = (struct memory){.lo = 1, .hi = 0};
@@ -811,6 +848,7 @@ static void forward_finish(struct forward *w) {
     xfree(w->undo_at);
     xfree(w->tested);
     xfree(w->live);
+    xfree(w->kept);
     xfree(w->cut);
     xfree(w->of_loop);
 }
