@@ -10,6 +10,7 @@ suite irfuzz "$build/tests/irfuzz" -n "${test_irfuzz:-8000}" tests/ir
 suite must-fail "$build/tests/filetest" --must-fail tests/must-fail
 suite cli sh tests/cli/run.sh "$build"
 suite facts sh tests/facts.sh "$build"
+suite tape python3 tests/tape.py "$build"
 suite programs sh tests/programs.sh "$build"
 suite regress "$build/tests/fuzz" --all --check-ra files tests/regress/*.b
 suite random "$build/tests/fuzz" --check-ra --asm=150 random "${test_random:-3000}" 1
