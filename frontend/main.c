@@ -373,7 +373,9 @@ int main(int argc, char **argv) {
     struct text why = {0};
     alloc_set_up();
     main_fill_descriptors();
-    signal(SIGPIPE, SIG_IGN); /* A reader that is gone is an error of write, like any other. */
+    /* A reader that is gone, or a file that may not grow, is an error of write like any other. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     if (!options_parse(&job.o, argc, argv, &why)) {
         diag_error("%s\nTry `bfopt --help`.", why.p);
         text_free(&why);

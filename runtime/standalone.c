@@ -148,7 +148,9 @@ static bool bf_run(void) {
 }
 
 int main(void) {
-    signal(SIGPIPE, SIG_IGN); /* A reader that is gone is an error of write, like any other. */
+    /* A reader that is gone, or a file that may not grow, is an error of write like any other. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     if (!bf_set_up())
         return 1;
     rt_catch_signals(&bf_rt);

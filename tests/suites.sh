@@ -9,6 +9,7 @@ suite filetest "$build/tests/filetest" tests/ir
 suite irfuzz "$build/tests/irfuzz" -n "${test_irfuzz:-8000}" tests/ir
 suite must-fail "$build/tests/filetest" --must-fail tests/must-fail
 suite cli sh tests/cli/run.sh "$build"
+suite faults python3 tests/faults.py "$build"
 suite facts sh tests/facts.sh "$build"
 suite tape python3 tests/tape.py "$build"
 suite programs sh tests/programs.sh "$build"
