@@ -105,6 +105,7 @@ struct func *compile_build(const struct program *p, const struct options *o) {
     struct build_options options = {.cell_bits = o->cell_bits,
                                     .strict = o->strict,
                                     .eof_unchanged = o->eof == EOF_UNCHANGED,
+                                    .simplify = o->level > 0 && o->passes == NULL,
                                     .tape_cells = tape_round(o->tape_cells, o->cell_bits / 8)};
     struct func *f = ir_build_program(p, &options);
     compile_time(o, "build");

@@ -11,9 +11,10 @@
  * Loops are rotated: one test guards the entry, its twin stands at the bottom.  So a body is only
  * entered when it runs at least once, an innermost loop is one block, and nothing has to rotate
  * loops later.  The only values that live across blocks are pointers; every cell is in memory.
- * Each access is MAY_TRAP with its own source position. */
-#include "ir/build.h"
-
+ * Each access is MAY_TRAP with its own source position.
+ *
+ * Optimized code starts from build_local.c's version instead. */
+#include "ir/build_int.h"
 #include "runtime/alloc.h"
 
 /* An open loop: what its closing bracket has to complete. */
@@ -118,23 +119,32 @@ static void build_op(struct builder *bd, const struct program *p, const struct b
     }
 }
 
+static void build_plain(struct func *f, const struct program *p, uint32_t from, uint32_t to,
+                        const struct build_options *o) {
+    struct builder bd = {.f = f, .o = o, .b = ir_block_new(f, NO_BLOCK)};
+    bd.ptr = ir_append(f, bd.b, OP_TAPE, NO_VALUE, NO_VALUE, 0, NO_SRC);
+    for (uint32_t i = from; i < to; i++)
+        build_op(&bd, p, &p->op[i]);
+    assert(bd.nopen == 0);
+    ir_ret(f, bd.b, bd.ptr, NO_SRC);
+    xfree(bd.open);
+}
+
 /* Ops [from, to) as one unit. */
 static struct func *build(const struct program *p, uint32_t from, uint32_t to,
                           const struct build_options *o) {
     struct func *f = ir_new(o->cell_bits);
     f->strict = o->strict;
     f->tape_cells = o->tape_cells;
-    struct builder bd = {.f = f, .o = o, .b = ir_block_new(f, NO_BLOCK)};
-    bd.ptr = ir_append(f, bd.b, OP_TAPE, NO_VALUE, NO_VALUE, 0, NO_SRC);
     /* An addition or a bracket makes three instructions, a move one: this is seldom exceeded, and
      * saves copying while the arrays grow. */
     if (to - from < UINT32_MAX / 4)
         ir_reserve(f, 3 * (to - from) + 16);
-    for (uint32_t i = from; i < to; i++)
-        build_op(&bd, p, &p->op[i]);
-    assert(bd.nopen == 0);
-    ir_ret(f, bd.b, bd.ptr, NO_SRC);
-    xfree(bd.open);
+    if (o->simplify && !o->strict)
+        build_local(f, p, from, to, o);
+    else
+        build_plain(f, p, from, to, o);
+    ir_trim(f);
     return f;
 }
 

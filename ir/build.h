@@ -10,6 +10,7 @@ struct build_options {
     bool strict;         /* TOUCH before every access, so that each trap is exact */
     bool eof_unchanged;  /* `,` needs the old cell; else it only overwrites */
     uint64_t tape_cells; /* size of the tape, 0: unknown */
+    bool simplify;       /* each block already simplified (not with strict, which ignores this) */
 };
 
 /* The whole program as one unit, entered at cell 0 of a zero tape. */

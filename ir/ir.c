@@ -112,14 +112,23 @@ static void grow_insns(struct func *f) {
     f->home = xrealloc(f->home, cap, sizeof *f->home);
 }
 
-void ir_reserve(struct func *f, uint32_t n) {
-    if (n <= f->insn_cap)
-        return;
+static void resize_insns(struct func *f, uint32_t n) {
     f->insn = xrealloc(f->insn, n, sizeof *f->insn);
     f->next = xrealloc(f->next, n, sizeof *f->next);
     f->prev = xrealloc(f->prev, n, sizeof *f->prev);
     f->home = xrealloc(f->home, n, sizeof *f->home);
     f->insn_cap = n;
+}
+
+void ir_reserve(struct func *f, uint32_t n) {
+    if (n > f->insn_cap)
+        resize_insns(f, n);
+}
+
+void ir_trim(struct func *f) {
+    uint64_t want = (uint64_t)f->ninsn + f->ninsn / 8 + 16;
+    if (want < f->insn_cap)
+        resize_insns(f, (uint32_t)want);
 }
 
 /* A new record in no block. */
@@ -246,11 +255,19 @@ value ir_phi(struct func *f, block b, enum kind kind, value a, value v) {
 void ir_remove(struct func *f, value v) {
     unlink_insn(f, v);
     f->insn[v.i] = (struct insn){.op = OP_NOP, .src = NO_SRC};
+    f->ndead++;
 }
 
 void ir_move_before(struct func *f, value v, value at) {
     unlink_insn(f, v);
     link_before(f, ir_home(f, at), v, at);
+}
+
+void ir_move_last(struct func *f, value v) {
+    block b = ir_home(f, v);
+    assert(!is_terminated(f, b));
+    unlink_insn(f, v);
+    link_before(f, b, v, NO_VALUE);
 }
 
 /* ---- replacing values ---- */
@@ -263,6 +280,7 @@ void ir_replace(struct func *f, value v, value with) {
     uint8_t kind = in->kind;
     *in = (struct insn){.op = OP_COPY, .kind = kind, .a = with, .src = NO_SRC};
     f->ncopy++;
+    f->ndead++;
 }
 
 value ir_resolve_copy(struct func *f, value v) {
@@ -589,6 +607,7 @@ static void compact_fill(struct func *f, struct func *g, struct renumber *r) {
 void ir_compact(struct func *f) {
     ir_settle(f);
     struct func *g = ir_new(f->cell_bits);
+    ir_reserve(g, f->ninsn - f->ndead + 16); /* a little more for what the next pass adds */
     struct renumber r = {xcalloc(f->ninsn, sizeof(uint32_t)), xcalloc(f->nblock, sizeof(uint32_t))};
     compact_number(f, g, &r);
     compact_fill(f, g, &r);

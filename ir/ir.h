@@ -124,6 +124,7 @@ struct func {
     block *home; /* block an instruction stands in; NO_BLOCK for constants and removed ones */
     uint32_t ninsn, insn_cap;
     uint32_t ncopy; /* COPYs made since the last ir_settle */
+    uint32_t ndead; /* records that were removed or replaced: ir_compact drops them */
 
     struct block_data *block; /* block[0] is unused */
     uint32_t nblock, block_cap;
@@ -144,6 +145,8 @@ struct func *ir_new(unsigned cell_bits);
 void ir_free(struct func *f);
 /* Makes room for n instructions at once. */
 void ir_reserve(struct func *f, uint32_t n);
+/* Gives back what was reserved and is not used, but for a little that passes will need. */
+void ir_trim(struct func *f);
 struct func *ir_clone(const struct func *f);
 
 /* ---- values ---- */
@@ -214,6 +217,8 @@ static inline value ir_resolve(struct func *f, value v) {
 void ir_settle(struct func *f);
 /* Moves v before `at`. */
 void ir_move_before(struct func *f, value v, value at);
+/* Moves v to the end of its block, which has no terminator yet. */
+void ir_move_last(struct func *f, value v);
 /* The number of uses of each value; array of f->ninsn counts, to be xfree'd. */
 uint32_t *ir_use_counts(struct func *f);
 /* Operand slot n (0..2) of v, or NULL if the operation has none there. */

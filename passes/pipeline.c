@@ -286,12 +286,24 @@ static bool run_list(struct driver *d, const char *names, bool *stop) {
     return true;
 }
 
+/* Side tables have a place for every record, and walks jump over dead ones: where most are dead,
+ * the function is rebuilt without them.  Small functions keep their numbers, which makes their
+ * dumps easier to compare. */
+#define COMPACT_FROM 4096
+
+static void compact(struct driver *d) {
+    if (d->f->ninsn >= COMPACT_FROM && d->f->ndead > d->f->ninsn / 2)
+        ir_compact(d->f);
+}
+
 static bool run_level(struct driver *d) {
     int level = d->o->level < 0 ? 0 : d->o->level > MAX_LEVEL ? MAX_LEVEL : d->o->level;
     bool stop = false;
-    for (const struct stage *s = pipeline_levels[level]; s->passes && !stop; s++)
+    for (const struct stage *s = pipeline_levels[level]; s->passes && !stop; s++) {
         if (!run_list(d, s->passes, &stop) || (d->changed && !run_list(d, s->then, &stop)))
             return false;
+        compact(d);
+    }
     return true;
 }
 

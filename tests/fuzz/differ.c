@@ -303,6 +303,7 @@ static struct func *optimized(struct differ *d, const struct config *c, struct t
     struct build_options bo = {.cell_bits = c->cell_bits,
                                .strict = c->strict,
                                .eof_unchanged = c->eof == EOF_UNCHANGED,
+                               .simplify = c->level > 0,
                                .tape_cells = tape_cells(&d->rt.tape)};
     struct func *f = ir_build_program(&d->program, &bo);
     f->program = !c->unit;
