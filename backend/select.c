@@ -322,7 +322,7 @@ static void select_phis(struct select *s) {
 static bool must_select(const struct select *s, value v) {
     const struct insn *i = ir_at(s->f, v);
     if (i->op == OP_SCAN || i->op == OP_LOAD)
-        return i->trap == MAY_TRAP;
+        return i->trap == MAY_TRAP && !s->taken[v.i];
     return (op_info[i->op].effects & (EFF_WRITE | EFF_IO | EFF_END)) != 0;
 }
 
@@ -493,6 +493,7 @@ struct mach *select_function(struct func *f, const struct select_target *t, void
     s.uses = ir_use_counts(f);
     s.vreg = xalloc(f->ninsn, sizeof(mreg));
     memset(s.vreg, 0xff, f->ninsn * sizeof(mreg));
+    s.taken = xcalloc(f->ninsn, sizeof *s.taken);
     number_phis(&s);
     for (uint32_t n = s.layout.n; n-- > 0;) {
         s.block = s.layout.order[n];
@@ -502,6 +503,7 @@ struct mach *select_function(struct func *f, const struct select_target *t, void
     layout_free(&s.layout);
     xfree(s.uses);
     xfree(s.vreg);
+    xfree(s.taken);
     xfree(s.group);
     xfree(s.cold);
     return s.m;

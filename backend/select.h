@@ -64,6 +64,7 @@ struct select {
     mreg *vreg;     /* register of each value; NO_REG: nobody needs it in one */
     block block;    /* being selected */
     value now;      /* instruction being selected */
+    bool *taken;    /* loads whose access another instruction makes */
     value want;     /* `insn` is called for this value even if nobody asked for its register */
 
     /* Private to select.c. */
@@ -94,6 +95,11 @@ mreg select_new_reg(struct select *s);
 mreg select_reg(struct select *s, value v);
 /* The register in which the present instruction has to leave v. */
 mreg select_def(struct select *s, value v);
+
+/* The present instruction makes the access of the load v, too. */
+static inline void select_take(struct select *s, value v) {
+    s->taken[v.i] = true;
+}
 
 select_label select_new_label(struct select *s);
 /* Starts a block at the label.  The code before must have ended in a jump. */

@@ -35,6 +35,7 @@ static void set_address(struct select *s, struct minsn *in, value v) {
     int64_t bytes = m->imm * cell_bytes(s);
     in->r[1] = select_reg(s, m->a);
     in->trap = m->trap == MAY_TRAP;
+    select_take(s, v);
     if (bytes == (int32_t)bytes) {
         in->disp = (int32_t)bytes;
         return;
@@ -152,6 +153,7 @@ static bool is_old_cell(const struct select *s, value l) {
 static void emit_in_place(struct select *s, struct minsn in, value l) {
     set_address(s, &in, s->now);
     in.trap |= ir_at(s->f, l)->trap == MAY_TRAP;
+    select_take(s, l);
     select_emit(s, in);
 }
 

@@ -213,6 +213,7 @@ static struct addr access(struct isel *x, value v) {
     struct addr a = address(x, reg(x, i->a), cells_to_bytes(x, i->imm));
     a.trap = i->trap == MAY_TRAP;
     a.src = i->src;
+    select_take(x->s, v);
     if (a.trap && x->check_bounds) {
         emit_check(x, a);
         a.trap = false;
@@ -646,6 +647,7 @@ static bool is_old_value(const struct isel *x, value load, value store) {
 /* The access that reads and writes one cell: where it may trap, the load comes first. */
 static struct addr access_both(struct isel *x, value load, value store) {
     bool first = at(x, load)->trap == MAY_TRAP;
+    select_take(x->s, load);
     return access(x, first ? load : store);
 }
 
