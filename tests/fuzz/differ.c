@@ -81,6 +81,8 @@ void config_text(struct text *out, const struct config *c) {
         text_put(out, " --cpu=x86-64");
     if (c->bounds)
         text_put(out, " --guard=off");
+    if (c->prerun_steps)
+        text_fmt(out, " --prerun-steps=%llu", (unsigned long long)c->prerun_steps);
     if (c->max_regs)
         text_fmt(out, " --max-regs=%u", c->max_regs);
     if (c->ra_seed)
@@ -308,6 +310,7 @@ static struct func *optimized(struct differ *d, const struct config *c, struct t
     struct func *f = ir_build_program(&d->program, &bo);
     f->program = !c->unit;
     struct pipeline_options po = {.level = (int)c->level,
+                                  .prerun_steps = c->prerun_steps,
                                   .verify_each = d->o.verify,
                                   .validate_each = d->o.validate,
                                   .stats = d->o.stats};
