@@ -39,7 +39,7 @@ static const struct stage level_1[] = {
 static const struct stage level_2[] = {
     {"fold,offset-merge,forward,fold,dse,dce", NULL},
     /* Besides: detours that cannot leave the tape are always taken. */
-    {"scan-loop,clear-loop,mul-loop", "offset-merge,inbounds,if-convert,forward,fold,dse,dce"},
+    {"scan-loop,clear-loop,mul-loop", "offset-merge,peel,inbounds,if-convert,forward,fold,dse,dce"},
     /* Loops around idioms may be idioms now. */
     {"clear-loop,mul-loop", CLEAN_UP},
     /* What is left of balanced loops works on values. */
