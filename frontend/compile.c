@@ -11,12 +11,14 @@
 
 #include "backend/ra.h"
 #include "backend/vm/vm.h"
+#include "backend/x64/emit.h"
 #include "backend/x64/isel.h"
 #include "frontend/diag.h"
 #include "ir/build.h"
 #include "ir/parse.h"
 #include "ir/print.h"
 #include "passes/pipeline.h"
+#include "runtime/alloc.h"
 #include "runtime/bug.h"
 
 /* Builds with assertions prove every allocation. */
@@ -47,67 +49,93 @@ static bool compile_listed(const struct text *list, const char *name) {
 
 /* ---- statistics ---- */
 
-#define COMPILE_MAX_TIMES 32
-
-static struct text compile_stats;
-static struct pass_stats *compile_passes;
-static struct {
-    const char *what;
+/* Sums by name, in the order in which the names came. */
+struct compile_sum {
+    const char *prefix, *what;
+    uint64_t n;
     double seconds;
-} compile_times[COMPILE_MAX_TIMES];
-static unsigned compile_ntimes;
+};
+struct compile_sums {
+    struct compile_sum *sum;
+    uint32_t n, cap;
+};
+
+static struct compile_sums compile_counts, compile_times;
+static struct pass_stats *compile_passes;
+
+static struct compile_sum *compile_sum_of(struct compile_sums *s, const char *prefix,
+                                          const char *what) {
+    for (uint32_t i = 0; i < s->n; i++)
+        if (strcmp(s->sum[i].what, what) == 0 && strcmp(s->sum[i].prefix, prefix) == 0)
+            return &s->sum[i];
+    s->sum = xgrow(s->sum, &s->cap, (uint64_t)s->n + 1, sizeof *s->sum);
+    s->sum[s->n] = (struct compile_sum){.prefix = prefix, .what = what};
+    return &s->sum[s->n++];
+}
 
 static double compile_now(void) {
     struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); /* as the pipeline does for its passes */
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* as the pipeline does for its passes */
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 void compile_time(const struct options *o, const char *what) {
-    static double last;
+    static _Thread_local double last;
     if (!o->time_passes)
         return;
     double now = compile_now();
-    if (what != NULL && compile_ntimes < COMPILE_MAX_TIMES) {
-        compile_times[compile_ntimes].what = what;
-        compile_times[compile_ntimes++].seconds = now - last;
-    }
+    if (what != NULL)
+        compile_sum_of(&compile_times, "", what)->seconds += now - last;
     last = now;
 }
 
 void compile_count(const struct options *o, const char *what, uint64_t n) {
     if (o->stats)
-        text_fmt(&compile_stats, "%s %llu\n", what, (unsigned long long)n);
+        compile_sum_of(&compile_counts, "", what)->n += n;
 }
 
 void compile_report(const struct options *o) {
     struct text t = {0};
     if (o->stats && compile_passes != NULL)
         pass_stats_print(compile_passes, &t);
-    if (o->stats && compile_stats.len != 0)
-        text_add(&t, compile_stats.p, compile_stats.len);
+    for (uint32_t i = 0; i < compile_counts.n; i++)
+        text_fmt(&t, "%s%s %llu\n", compile_counts.sum[i].prefix, compile_counts.sum[i].what,
+                 (unsigned long long)compile_counts.sum[i].n);
     if (o->time_passes && compile_passes != NULL)
         pass_stats_print_times(compile_passes, &t);
-    for (unsigned i = 0; i < compile_ntimes; i++)
-        text_fmt(&t, "%10.3f ms  %s\n", compile_times[i].seconds * 1e3, compile_times[i].what);
+    for (uint32_t i = 0; i < compile_times.n; i++)
+        text_fmt(&t, "%10.3f ms  %s\n", compile_times.sum[i].seconds * 1e3,
+                 compile_times.sum[i].what);
     if (t.len != 0)
         compile_write(&t);
-    text_free(&compile_stats);
+    xfree(compile_counts.sum);
+    xfree(compile_times.sum);
+    compile_counts = compile_times = (struct compile_sums){0};
     if (compile_passes != NULL)
         pass_stats_free(compile_passes);
     compile_passes = NULL;
-    compile_ntimes = 0;
 }
 
 /* ---- making IR ---- */
 
+static struct build_options compile_build_options(const struct options *o) {
+    return (struct build_options){.cell_bits = o->cell_bits,
+                                  .strict = o->strict,
+                                  .eof_unchanged = o->eof == EOF_UNCHANGED,
+                                  .simplify = o->level > 0 && o->passes == NULL,
+                                  .tape_cells = tape_round(o->tape_cells, o->cell_bits / 8)};
+}
+
 struct func *compile_build(const struct program *p, const struct options *o) {
-    struct build_options options = {.cell_bits = o->cell_bits,
-                                    .strict = o->strict,
-                                    .eof_unchanged = o->eof == EOF_UNCHANGED,
-                                    .simplify = o->level > 0 && o->passes == NULL,
-                                    .tape_cells = tape_round(o->tape_cells, o->cell_bits / 8)};
+    struct build_options options = compile_build_options(o);
     struct func *f = ir_build_program(p, &options);
+    compile_time(o, "build");
+    return f;
+}
+
+struct func *compile_build_loop(const struct program *p, const struct options *o) {
+    struct build_options options = compile_build_options(o);
+    struct func *f = ir_build_loop(p, 0, &options);
     compile_time(o, "build");
     return f;
 }
@@ -175,8 +203,6 @@ static void compile_run_passes(struct func *f, const struct options *o, const ch
     if ((o->stats || o->time_passes) && compile_passes == NULL)
         compile_passes = pass_stats_new();
     struct pipeline_options options = {.level = (int)o->level,
-                                       .prerun = o->action == ACT_ASM,
-                                       .prerun_steps = o->prerun_steps,
                                        .passes = o->passes,
                                        .print_before = before,
                                        .print_after = after,
@@ -248,11 +274,14 @@ static void compile_check_allocation(const struct mach *before, const struct mac
     bug("wrong register allocation: %s", why.p);
 }
 
-static void compile_ra_stats(const struct ra_stats *s) {
-    text_fmt(&compile_stats,
-             "ra.intervals %u\nra.splits %u\nra.spills %u\nra.reloads %u\nra.moves %u\n"
-             "ra.slots %u\nra.edge-blocks %u\n",
-             s->intervals, s->splits, s->spills, s->reloads, s->moves, s->slots, s->edge_blocks);
+static void compile_ra_stats(const struct options *o, const struct ra_stats *s) {
+    compile_count(o, "ra.intervals", s->intervals);
+    compile_count(o, "ra.splits", s->splits);
+    compile_count(o, "ra.spills", s->spills);
+    compile_count(o, "ra.reloads", s->reloads);
+    compile_count(o, "ra.moves", s->moves);
+    compile_count(o, "ra.slots", s->slots);
+    compile_count(o, "ra.edge-blocks", s->edge_blocks);
 }
 
 static void compile_rule_stats(const struct mach *m) {
@@ -260,8 +289,7 @@ static void compile_rule_stats(const struct mach *m) {
     x64_count_rules(m, hits);
     for (unsigned i = 0; i < X64_RULE_COUNT; i++)
         if (hits[i] != 0)
-            text_fmt(&compile_stats, "isel.%s %llu\n", x64_rule_name(i),
-                     (unsigned long long)hits[i]);
+            compile_sum_of(&compile_counts, "isel.", x64_rule_name(i))->n += hits[i];
 }
 
 enum x64_level compile_level(const struct options *o) {
@@ -294,11 +322,25 @@ struct mach *compile_select(struct func *f, enum compile_target target, bool bou
     compile_print_mach(&o->print_after, "ra", allocated);
     compile_time(o, "ra");
     if (o->stats)
-        compile_ra_stats(&stats);
+        compile_ra_stats(o, &stats);
     if (o->check_ra || compile_always_checks) {
         compile_check_allocation(m, allocated);
         compile_time(o, "check-ra");
     }
     mach_free(m);
     return allocated;
+}
+
+bool compile_unit(struct func *f, bool bounds, const struct options *o, struct jit_unit *unit,
+                  const char **why) {
+    struct mach *m = compile_select(f, TARGET_X64, bounds, o);
+    struct emitted *e = emit(m, compile_level(o));
+    *why = "the program needs too large a stack frame";
+    bool ok = e != NULL && jit_make(unit, e, why);
+    if (ok)
+        compile_count(o, "jit.code-bytes", unit->fault.size);
+    emit_free(e);
+    mach_free(m);
+    compile_time(o, "encode");
+    return ok;
 }

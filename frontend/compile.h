@@ -7,6 +7,7 @@
 
 #include "backend/mach.h"
 #include "backend/x64/x64.h"
+#include "backend/x64/jit.h"
 #include "frontend/options.h"
 #include "frontend/program.h"
 #include "frontend/source.h"
@@ -14,6 +15,8 @@
 
 /* The IR of a program, unoptimized. */
 struct func *compile_build(const struct program *p, const struct options *o);
+/* The IR of the loop that is all of p. */
+struct func *compile_build_loop(const struct program *p, const struct options *o);
 /* The function the IR text in s describes; NULL after an error was reported. */
 struct func *compile_read_ir(struct source *s);
 /* Runs the passes the options ask for.  False after an error was reported (a pass's name is
@@ -28,6 +31,10 @@ struct mach *compile_select(struct func *f, enum compile_target target, bool bou
 
 /* The instruction set to emit for: of code that runs here at most what this machine has. */
 enum x64_level compile_level(const struct options *o);
+/* Selects, allocates and encodes: a unit in memory, ready to run.  False: *why says what is
+ * missing. */
+bool compile_unit(struct func *f, bool bounds, const struct options *o, struct jit_unit *unit,
+                  const char **why);
 
 /* How many bytes the pointer can be carried past an access before the next one, at most. */
 uint64_t compile_drift(const struct func *f);

@@ -65,6 +65,8 @@ static uint32_t lint_step(struct lint *l, const struct bf_op *op, uint32_t i) {
         break;
     case BF_OUT:
     case BF_HASH:
+    case BF_CALL:
+    case BF_CALL_BALANCED:
     case BF_END:
         break;
     }

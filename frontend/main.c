@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "backend/vm/vm.h"
-#include "backend/x64/emit.h"
 #include "backend/x64/jit.h"
 #include "frontend/compile.h"
 #include "frontend/diag.h"
@@ -25,6 +24,7 @@
 #include "frontend/parse.h"
 #include "frontend/reference.h"
 #include "frontend/source.h"
+#include "frontend/tiered.h"
 #include "ir/dot.h"
 #include "ir/print.h"
 #include "ir/verify.h"
@@ -46,6 +46,8 @@ struct job {
 
 /* The state of the run; static because it is large and the signal handler needs it to the end. */
 static struct rt main_rt;
+/* A thread still compiles: what it uses is left alone. */
+static bool main_rt_busy;
 
 /* ---- files ---- */
 
@@ -135,6 +137,15 @@ static enum exit_status main_parse(struct job *j) {
     return EXIT_SOURCE;
 }
 
+/* Units of the tiers call other loops of their program. */
+static bool main_has_calls(const struct func *f) {
+    IR_FOR_BLOCKS (f, b)
+        IR_FOR_INSNS (f, b, v)
+            if (ir_is(f, v, OP_CALL))
+                return true;
+    return false;
+}
+
 static enum exit_status main_read_ir(struct job *j) {
     struct text why = {0};
     j->func = compile_read_ir(&j->source);
@@ -143,6 +154,10 @@ static enum exit_status main_read_ir(struct job *j) {
     if (!ir_verify(j->func, &why)) {
         diag_error("%s: the function breaks a rule\n%s", j->source.name, why.p);
         text_free(&why);
+        return EXIT_SOURCE;
+    }
+    if (main_has_calls(j->func)) {
+        diag_error("%s: the function calls loops of a program that is not here", j->source.name);
         return EXIT_SOURCE;
     }
     /* A dump was made for one width and one size of tape. */
@@ -229,25 +244,10 @@ static bool main_interpret(const struct options *o, struct func *f) {
     return true;
 }
 
-static bool main_make_unit(const struct options *o, struct func *f, struct jit_unit *unit,
-                           const char **why) {
-    struct mach *m = compile_select(f, TARGET_X64, main_rt.tape.guard == 0, o);
-    struct emitted *e = emit(m, compile_level(o));
-    *why = "the program needs too large a stack frame";
-    bool ok = e != NULL && jit_make(unit, e, why);
-    if (ok)
-        compile_count(o, "jit.code-bytes", unit->fault.size);
-    if (e != NULL)
-        emit_free(e);
-    mach_free(m);
-    compile_time(o, "encode");
-    return ok;
-}
-
 /* False: nothing was run; *why: another engine may do. */
 static bool main_jit(const struct options *o, struct func *f, const char **why) {
     struct jit_unit unit;
-    if (!main_make_unit(o, f, &unit, why))
+    if (!compile_unit(f, main_rt.tape.guard == 0, o, &unit, why))
         return false;
     *why = NULL;
     bool ok = main_lock(o);
@@ -262,6 +262,15 @@ static bool main_jit(const struct options *o, struct func *f, const char **why) 
     return ok;
 }
 
+/* By default source runs in tiers, unless an option is about the compiler's work on the whole
+ * program, or wants all compiling over before the run. */
+static bool main_is_tiered(const struct options *o) {
+    bool whole = o->ir_input || o->passes != NULL || o->stop_after != NULL ||
+                 o->print_before.len != 0 || o->print_after.len != 0 ||
+                 o->opt_limit != UINT64_MAX || o->sandbox;
+    return o->engine == ENGINE_TIERED || (o->engine == ENGINE_DEFAULT && !whole);
+}
+
 /* False if the run could not start, after a report. */
 static bool main_execute(struct job *j) {
     const struct options *o = &j->o;
@@ -270,6 +279,10 @@ static bool main_execute(struct job *j) {
             return false;
         reference_run(&j->program, &main_rt, o->max_steps);
         compile_time(o, "run");
+        return true;
+    }
+    if (main_is_tiered(o)) {
+        main_rt_busy = !tiered_run(&j->program, &main_rt, &j->source, o);
         return true;
     }
     struct func *f = main_optimize(j);
@@ -383,6 +396,8 @@ int main(int argc, char **argv) {
         return EXIT_USAGE;
     }
     enum exit_status status = main_job(&job);
+    if (main_rt_busy)
+        _exit((int)status);
     tape_unmap(&main_rt.tape);
     if (job.func != NULL)
         ir_free(job.func);

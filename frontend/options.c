@@ -86,15 +86,15 @@ static bool opt_apply_number(struct options *o, enum option_id id, const char *v
         return opt_count(why, value, 1000, 0, UINT64_MAX - 1, &o->max_steps);
     case OPT_OPT_LIMIT:
         return opt_count(why, value, 1000, 0, UINT64_MAX, &o->opt_limit);
-    case OPT_PRERUN_STEPS:
-        if (!opt_count(why, value, 1000, 0, UINT64_MAX, &n))
-            return false;
-        o->prerun_steps = n != 0 ? n : 1; /* one step is none, and 0 the usual */
-        return true;
     case OPT_MAX_REGS:
         if (!opt_count(why, value, 1000, 3, 15, &n))
             return false;
         o->max_regs = (unsigned)n;
+        return true;
+    case OPT_TIER_THRESHOLD:
+        if (!opt_count(why, value, 1000, 0, UINT32_MAX, &n))
+            return false;
+        o->tier_threshold = (uint32_t)n;
         return true;
     case OPT_RA_SEED:
         if (!opt_count(why, value, 1000, 0, UINT32_MAX, &n))
@@ -114,6 +114,9 @@ static bool opt_apply(struct options *o, enum option_id id, const char *value, i
     switch (id) {
     case OPT_LEVEL:
         o->level = (unsigned)choice;
+        break;
+    case OPT_TIERED:
+        o->engine = ENGINE_TIERED;
         break;
     case OPT_JIT:
         o->engine = ENGINE_JIT;
@@ -168,9 +171,9 @@ static bool opt_apply(struct options *o, enum option_id id, const char *value, i
     case OPT_TAPE:
     case OPT_MAX_STEPS:
     case OPT_OPT_LIMIT:
-    case OPT_PRERUN_STEPS:
     case OPT_MAX_REGS:
     case OPT_RA_SEED:
+    case OPT_TIER_THRESHOLD:
         return opt_apply_number(o, id, value, why);
     case OPT_PASSES:
         o->passes = value;
@@ -189,6 +192,12 @@ static bool opt_apply(struct options *o, enum option_id id, const char *value, i
         break;
     case OPT_TIME_PASSES:
         o->time_passes = true;
+        break;
+    case OPT_TIER_LOG:
+        o->tier_log = true;
+        break;
+    case OPT_TIER_WAIT:
+        o->tier_wait = true;
         break;
     case OPT_FINAL_STATE:
         o->final_state = true;
@@ -333,12 +342,15 @@ static bool opt_together(const struct options *o, struct text *why) {
         wrong = "no program: give a FILE, `-` for standard input, or -e CODE";
     else if (o->file != NULL && o->has_code)
         wrong = "two programs: a FILE and -e CODE";
-    else if (o->max_steps != UINT64_MAX && (o->engine == ENGINE_JIT || o->engine == ENGINE_INTERP))
+    else if (o->max_steps != UINT64_MAX && o->engine != ENGINE_DEFAULT && o->engine != ENGINE_REF)
         wrong = "--max-steps counts commands of the source, which only --ref does";
-    else if (o->ir_input && (o->engine == ENGINE_REF || o->max_steps != UINT64_MAX))
-        wrong = "--ref runs source, not --ir";
+    else if (o->ir_input &&
+             (o->engine == ENGINE_REF || o->engine == ENGINE_TIERED || o->max_steps != UINT64_MAX))
+        wrong = "--ref and --tiered run source, not --ir";
     else if ((o->engine == ENGINE_REF || o->max_steps != UINT64_MAX) && o->action != ACT_RUN)
         wrong = "--ref and --max-steps only run programs";
+    else if (o->sandbox && o->engine == ENGINE_TIERED)
+        wrong = "--tiered compiles during the run, which --sandbox forbids";
     else if (o->sandbox && o->action != ACT_RUN)
         wrong = "--sandbox is for running programs";
     if (wrong != NULL)
@@ -348,6 +360,7 @@ static bool opt_together(const struct options *o, struct text *why) {
 
 bool options_parse(struct options *o, int argc, char **argv, struct text *why) {
     *o = (struct options){.level = 2,
+                          .tier_threshold = TIER_THRESHOLD,
                           .cell_bits = 8,
                           .eof = EOF_UNCHANGED,
                           .tape_cells = TAPE_DEFAULT_CELLS,

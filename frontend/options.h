@@ -9,9 +9,12 @@
 #include "runtime/rt.h"
 #include "runtime/text.h"
 
+/* Rounds after which compiling a loop is likely to pay (docs/performance.md). */
+#define TIER_THRESHOLD 500
+
 #define TAPE_DEFAULT_CELLS (UINT64_C(64) << 20)
 
-enum engine { ENGINE_DEFAULT, ENGINE_JIT, ENGINE_INTERP, ENGINE_REF };
+enum engine { ENGINE_DEFAULT, ENGINE_TIERED, ENGINE_JIT, ENGINE_INTERP, ENGINE_REF };
 
 /* What bfopt does with the program; ACT_HELP and following need none. */
 enum action {
@@ -40,6 +43,8 @@ struct options {
     enum action action;
     enum engine engine;
     bool interp_switch;
+    uint32_t tier_threshold;
+    bool tier_wait, tier_log;
     unsigned level; /* 0 .. 3 */
     enum cpu cpu;
     bool ir_input;
@@ -54,8 +59,7 @@ struct options {
     struct text print_before, print_after; /* names with commas between; "all" */
     bool stats, time_passes, final_state;
 
-    uint64_t opt_limit;    /* UINT64_MAX: none */
-    uint64_t prerun_steps; /* 0: not given */
+    uint64_t opt_limit; /* UINT64_MAX: none */
     bool verify_each, validate_each, check_ra;
     unsigned max_regs; /* 0: all */
     uint32_t ra_seed;

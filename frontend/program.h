@@ -20,6 +20,8 @@ enum bf_kind {
     BF_CLOSE, /* arg: index of the matching OPEN */
     BF_HASH,  /* `#`, only when the parser was asked for it */
     BF_END,
+    BF_CALL,  /* arg: number of a loop that stands here; only in the units of the tiers */
+    BF_CALL_BALANCED, /* the same, and the loop leaves the pointer where it was */
 };
 
 /* 12 bytes.  src is the byte offset of the first character of the run in the source. */

@@ -101,6 +101,8 @@ static inline __attribute__((always_inline)) void ref_loop(struct ref *r, const 
             if (!ref_hash(r, width, op))
                 return;
             break;
+        case BF_CALL: /* never in a program as parsed */
+        case BF_CALL_BALANCED:
         case BF_END:
             return;
         }

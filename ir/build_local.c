@@ -83,6 +83,8 @@ static void find_balanced(struct local *l, uint32_t to) {
         const struct bf_op *op = &l->p->op[i];
         if (op->kind == BF_MOVE) {
             stack[n].moved += op->arg;
+        } else if (op->kind == BF_CALL) {
+            stack[n].broken = true;
         } else if (op->kind == BF_OPEN) {
             stack[++n] = (struct sum){.open = i - l->from};
         } else if (op->kind == BF_CLOSE) {
@@ -232,6 +234,27 @@ static void close_loop(struct local *l, const struct bf_op *op) {
     note(l, ir_const(f, 0));
 }
 
+/* The loop that stands here belongs to another unit: its entry test, and a call.  It leaves a 0,
+ * which the store says again to those who do not know the loop. */
+static void call_loop(struct local *l, const struct bf_op *op) {
+    struct func *f = l->f;
+    value test = get(l, op->src);
+    if (ir_is_num(f, test, 0))
+        return;
+    bool balanced = op->kind == BF_CALL_BALANCED;
+    value start = balanced ? l->base : settle_pointer(l);
+    block body = ir_block_new(f, NO_BLOCK), exit = ir_block_new(f, NO_BLOCK);
+    ir_br(f, l->b, test, body, exit, op->src);
+    value call = ir_append(f, body, OP_CALL, start, NO_VALUE, l->off, op->src);
+    ir_at(f, call)->loop = (uint32_t)op->arg;
+    ir_append(f, body, OP_STORE, balanced ? start : call, ir_const(f, 0), l->off, op->src);
+    ir_jmp(f, body, exit, op->src);
+    if (!balanced)
+        l->base = ir_phi(f, exit, KIND_PTR, start, call);
+    enter(l, exit);
+    note(l, ir_const(f, 0));
+}
+
 /* Builds operation i; returns the next one. */
 static uint32_t build_op(struct local *l, uint32_t i) {
     const struct bf_op *op = &l->p->op[i];
@@ -260,6 +283,10 @@ static uint32_t build_op(struct local *l, uint32_t i) {
     case BF_HASH:
         l->epoch++; /* it reads the tape: later stores stay later */
         ir_append(l->f, l->b, OP_HASH, l->base, NO_VALUE, l->off, op->src);
+        break;
+    case BF_CALL:
+    case BF_CALL_BALANCED:
+        call_loop(l, op);
         break;
     case BF_END:
         break;

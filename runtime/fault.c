@@ -24,7 +24,7 @@
 #define FAULT_STACK_OWN 16384u /* of it for the handler itself */
 
 static struct rt *fault_rt;
-static const struct fault_unit *fault_unit;
+static const struct fault_unit *fault_units; /* the last one registered, linked to the others */
 /* Installed and not yet taken.  Written last on installation, first on removal. */
 static volatile sig_atomic_t fault_armed;
 
@@ -32,6 +32,14 @@ static struct sigaction fault_before;
 static stack_t fault_stack_before;
 static uint8_t *fault_stack; /* with a page without access below */
 static size_t fault_stack_bytes;
+
+/* The unit whose code this is, or NULL. */
+static const struct fault_unit *fault_unit_of(uintptr_t pc) {
+    const struct fault_unit *u = fault_units;
+    while (u != NULL && pc - (uintptr_t)u->code >= u->size)
+        u = u->next;
+    return u;
+}
 
 /* The site of the instruction at this offset of the code, or NULL. */
 static const struct trap_site *fault_find(const struct fault_unit *u, uint32_t code) {
@@ -62,17 +70,17 @@ static bool fault_take(const siginfo_t *info, ucontext_t *context) {
     const struct tape *t = &fault_rt->tape;
     uintptr_t address = (uintptr_t)info->si_addr;
     uintptr_t pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-    if (address - (uintptr_t)t->reserved >= t->reserved_bytes ||
-        pc - (uintptr_t)fault_unit->code >= fault_unit->size)
+    const struct fault_unit *unit = fault_unit_of(pc);
+    if (address - (uintptr_t)t->reserved >= t->reserved_bytes || unit == NULL)
         return false;
     const struct trap_site *site =
-        fault_find(fault_unit, (uint32_t)(pc - (uintptr_t)fault_unit->code));
+        fault_find(unit, (uint32_t)(pc - (uintptr_t)unit->code));
     if (site == NULL)
         return false;
     fault_rt->end = RUN_OFF_TAPE;
     fault_rt->end_src = site->src;
     fault_rt->end_cell = fault_cell(t, address);
-    context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)fault_unit->exit_stub;
+    context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)unit->exit_stub;
     context->uc_mcontext.gregs[REG_RSP] = (greg_t)(uintptr_t)fault_rt->saved_sp;
     return true;
 }
@@ -118,11 +126,15 @@ static void fault_drop_stack(void) {
     fault_stack = NULL;
 }
 
-bool fault_install(struct rt *rt, const struct fault_unit *unit) {
+void fault_add(struct fault_unit *unit) {
+    unit->next = fault_units;
+    fault_units = unit;
+}
+
+bool fault_install(struct rt *rt) {
     if (!fault_set_stack())
         return false;
     fault_rt = rt;
-    fault_unit = unit;
     struct sigaction action = {.sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigemptyset(&action.sa_mask);
     if (sigaction(SIGSEGV, &action, &fault_before) != 0) {
@@ -140,5 +152,5 @@ void fault_remove(void) {
     sigaction(SIGSEGV, &fault_before, NULL);
     fault_drop_stack();
     fault_rt = NULL;
-    fault_unit = NULL;
+    fault_units = NULL;
 }

@@ -69,6 +69,7 @@ struct rt {
     rt_loop **loop;     /* by number of a loop: runs it */
     rt_loop *loop_deep; /* instead, while the stack pointer is below stack_limit */
     void *stack_limit;
+    struct tiers *tiers;
 
     uint8_t out_buf[RT_OUT_SIZE], in_buf[RT_IN_SIZE];
 };
@@ -136,13 +137,16 @@ struct fault_unit {
     const struct trap_site *site; /* sorted by code */
     uint32_t nsite;
     const uint8_t *exit_stub; /* where to continue after a trap, with rsp = rt->saved_sp */
+    const struct fault_unit *next; /* fault.c's */
 };
 /* Installs the SIGSEGV handler (own stack) for one run of generated code on rt.  A fault is taken
  * only when the kernel raised it for an address inside the tape's reservation at a registered
  * site; it sets rt->end, end_src, end_cell and continues at exit_stub.  Anything else is a bug in
  * the compiler: the previous action is restored and the fault happens again.  False: no memory or
- * no handler could be set. */
-bool fault_install(struct rt *rt, const struct fault_unit *unit);
+ * no handler could be set.  fault_add registers units, before they run and by the thread that runs
+ * them. */
+bool fault_install(struct rt *rt);
+void fault_add(struct fault_unit *unit);
 void fault_remove(void);
 
 #endif

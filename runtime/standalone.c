@@ -137,11 +137,12 @@ static bool bf_run(void) {
         .nsite = bf_config.nsites,
         .exit_stub = bf_program_exit,
     };
-    if (!fault_install(&bf_rt, &unit)) {
+    if (!fault_install(&bf_rt)) {
         bf_error(0, 0);
         fputs("no memory to catch faults\n", stderr);
         return false;
     }
+    fault_add(&unit);
     bf_program(&bf_rt, bf_rt.tape.base);
     fault_remove();
     return true;

@@ -62,12 +62,13 @@ void jit_free(struct jit_unit *u) {
     *u = (struct jit_unit){0};
 }
 
-bool jit_run(struct rt *rt, const struct jit_unit *u) {
+bool jit_run(struct rt *rt, struct jit_unit *u) {
     jit_function *enter;
     const uint8_t *code = u->memory.base + u->entry;
     memcpy(&enter, &code, sizeof enter); /* ISO C knows no cast from data to functions. */
-    if (!fault_install(rt, &u->fault))
+    if (!fault_install(rt))
         return false;
+    fault_add(&u->fault);
     const uint8_t *pointer = enter(rt, rt->tape.base);
     fault_remove();
     if (rt->end == RUN_DONE) {

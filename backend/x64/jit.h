@@ -21,6 +21,6 @@ void jit_free(struct jit_unit *u);
 /* Runs the unit on rt, whose tape is mapped and whose I/O is set up, from cell 0.  rt->end says how
  * it ended; end_pointer is set if it was RUN_DONE.  False: faults could not be caught, so nothing
  * was run. */
-bool jit_run(struct rt *rt, const struct jit_unit *u);
+bool jit_run(struct rt *rt, struct jit_unit *u);
 
 #endif

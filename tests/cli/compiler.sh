@@ -13,6 +13,8 @@ sh_ok "the dump of a dump is the dump" 0 '' '' '$bfopt --ir -O0 --dump-ir hi.ir 
 printf 'program cells=8 {\nb1:\n  %%1 = tape\n  ret %%2\n}\n' >p.ir
 ok "IR text with an error" 2 '' '~^p.ir:4:7: error: ' --ir p.ir
 printf 'program cells=8 {\nb1:\n  %%1 = tape\n  out %%1\n  ret %%1\n}\n' >p.ir
+printf 'unit cells=8 {\nb1:\n  %%1 = tape\n  %%2 = call %%1, loop 3\n  ret %%2\n}\n' >call.ir
+ok "IR with calls" 2 '' '~calls loops of a program that is not here$' --ir call.ir
 ok "IR that breaks a rule" 2 '' '~^bfopt: error: p.ir: the function breaks a rule$' --ir p.ir
 printf 'program cells=8 tape=4096 {\nb1:\n  %%1 = tape\n  store %%1 - 1, 5\n  ret %%1\n}\n' >p.ir
 ok "off the tape without a source" 3 '' 'bfopt: error: cell -1 is left of the tape\n' -O0 --ir p.ir
@@ -40,7 +42,7 @@ for p in fold offset-merge clear-loop mul-loop scan-loop forward dse dce; do
     sh_ok "there is a pass $p" 0 '1\n' '' '$bfopt --list-passes | grep -c "^  '$p' "'
 done
 sh_ok "the list of operations" 0 '1\n' '' '$bfopt --list-ops | grep -c "^scan "'
-ok "statistics" 0 'Hi\n' '~^clear-loop\|^ra.intervals' --stats -e "$hi"
+ok "statistics" 0 'Hi\n' '~^clear-loop\|^ra.intervals' --jit --stats -e "$hi"
 ok "times" 0 'Hi\n' '~ ms  run$' --time-passes -e "$hi"
 for n in 0 1 2 5 10; do
     ok "limit of $n rewrites" 0 'Hi\n' '' --opt-limit=$n -e "$hi"
@@ -62,14 +64,15 @@ for cpu in '' --cpu=x86-64 --cpu=v3 --cpu=v4; do
         $bfopt -S '$cpu' p.b -o p.s && cc p.s -o p.exe && ./p.exe'
 done
 sh_ok "-S is for any processor" 0 '' '' '
-    $bfopt -S -e ",[>]<[<]" | grep -q pcmpeqb && ! $bfopt -S -e ",[>]<[<]" | grep -q vpcmpeqb'
+    $bfopt -S -e "+[>]<[<]" | grep -q pcmpeqb && ! $bfopt -S -e "+[>]<[<]" | grep -q vpcmpeqb'
 sh_ok "two compilations give the same" 0 '' '' '
     $bfopt -S -e "+[>+<-]" >1.s; $bfopt -S -e "+[>+<-]" | cmp - 1.s'
-sh_ok "what needs no input is a string of -S" 0 '1\n' '' '$bfopt -S -e "'"$hi"'" | grep -c "ascii  *.Hi"'
-sh_ok "nothing is run while compiling" 0 '0\n' '' '
-    $bfopt -S --prerun-steps=0 -e "'"$hi"'" | grep -c "ascii  *.Hi"; true'
-ok "much output before the first input" 0 "$(printf '%070000d' 0 | tr 0 '\001')" '' \
-    -O3 --cell-bits=32 -e "$(printf '%070d' 0 | tr 0 +)[>$(printf '%01000d' 0 | tr 0 +)[>+.[-]<-]<-]"
-ok "a tape full before the first input" 0 '\001' '' \
-    -O3 --cell-bits=16 -e "$(printf '%0100d' 0 | tr 0 +)[>$(printf '%070d' 0 | tr 0 +)[>+<-]<-]>>[[>+<-]+>-],+."
-ok "steps for the prerun" 1 '' '~bad number' --prerun-steps=x -e +
+
+# Tiers.
+hot='++++++++[>++++++++[>++++++++[>++++++++[>+<-]<-]<-]<-]>>>>.'
+ok "tiers" 0 '\000' '' --tiered -e "$hot"
+ok "tiers: log" 0 '\000' '~^-e:1:.*: loop is hot after [0-9]* rounds' --tier-threshold=2 --tier-wait --tier-log -e "$hot"
+ok "tiers: statistics" 0 '\000' '~^tiers.units [1-9]' --tier-threshold=2 --tier-wait --stats -e "$hot"
+ok "tiers: nothing is compiled" 0 '\000' '~^tiers.units 0$' --tier-threshold=0 --stats -e "$hot"
+ok "tiers and IR" 1 '' '~run source, not --ir' --tiered --ir x.ir
+ok "tiers and a sandbox" 1 '' '~forbids' --tiered --sandbox -e '+'

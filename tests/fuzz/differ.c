@@ -36,8 +36,10 @@
 #include "passes/pipeline.h"
 #include "runtime/alloc.h"
 #include "runtime/text.h"
+#include "runtime/tiers.h"
 #include "tests/fuzz/generate.h"
 
+#define MAX_UNITS          400 /* of one tiered run */
 #define MAX_OUTPUT         (1 << 16)
 #define RUN_MILLISECONDS   200 /* of processor time */
 #define LOOSE_MILLISECONDS 2   /* where a run may go on for ever */
@@ -69,20 +71,20 @@ struct differ {
 };
 
 static const char *const engine_option[ENGINE_COUNT] = {"--interp", "--interp=switch", "--jit",
-                                                        "-S"};
+                                                        "--tiered --tier-wait", "-S"};
 
 void config_text(struct text *out, const struct config *c) {
     static const char *const eof[] = {"unchanged", "0", "-1"};
     text_fmt(out, "%s -O%u --cell-bits=%u --eof=%s", engine_option[c->engine], c->level,
              c->cell_bits, eof[c->eof]);
+    if (c->threshold != 0)
+        text_fmt(out, " --tier-threshold=%u", c->threshold);
     if (c->strict)
         text_put(out, " --strict");
     if (c->baseline)
         text_put(out, " --cpu=x86-64");
     if (c->bounds)
         text_put(out, " --guard=off");
-    if (c->prerun_steps)
-        text_fmt(out, " --prerun-steps=%llu", (unsigned long long)c->prerun_steps);
     if (c->max_regs)
         text_fmt(out, " --max-regs=%u", c->max_regs);
     if (c->ra_seed)
@@ -209,6 +211,8 @@ struct engine_run {
     struct mach *m;       /* for the interpreters */
     struct jit_unit unit; /* for machine code */
     bool made;
+    struct tier_options tiers;
+    struct program copy; /* for the tiers, which change it */
 };
 
 /* Runs the engine; false: no end in time.  Kept apart so that no local variable lives through the
@@ -216,7 +220,7 @@ struct engine_run {
 static __attribute__((noinline)) bool run_in_time(struct differ *d, struct engine_run *r,
                                                   enum engine engine, long milliseconds) {
     if (sigsetjmp(endless_jump, 1) != 0) {
-        if (engine == ENGINE_JIT)
+        if (engine == ENGINE_JIT || engine == ENGINE_TIERED)
             fault_remove();
         return false;
     }
@@ -224,6 +228,9 @@ static __attribute__((noinline)) bool run_in_time(struct differ *d, struct engin
     if (engine == ENGINE_JIT) {
         if (!jit_run(&d->rt, &r->unit))
             abort();
+    } else if (engine == ENGINE_TIERED) {
+        struct tier_stats stats;
+        tiers_run(&r->copy, &d->rt, &r->tiers, &stats);
     } else {
         vm_run(r->m, &d->rt, d->rt.tape.base, engine == ENGINE_SWITCH ? VM_SWITCH : VM_THREADED);
     }
@@ -301,16 +308,18 @@ static enum verdict compare_tapes(const struct differ *d, struct text *why) {
 
 /* ---- compiling ---- */
 
-static struct func *optimized(struct differ *d, const struct config *c, struct text *why) {
-    struct build_options bo = {.cell_bits = c->cell_bits,
-                               .strict = c->strict,
-                               .eof_unchanged = c->eof == EOF_UNCHANGED,
-                               .simplify = c->level > 0,
-                               .tape_cells = tape_cells(&d->rt.tape)};
-    struct func *f = ir_build_program(&d->program, &bo);
-    f->program = !c->unit;
+static struct build_options build_options_of(const struct differ *d, const struct config *c) {
+    return (struct build_options){.cell_bits = c->cell_bits,
+                                  .strict = c->strict,
+                                  .eof_unchanged = c->eof == EOF_UNCHANGED,
+                                  .simplify = c->level > 0,
+                                  .tape_cells = tape_cells(&d->rt.tape)};
+}
+
+/* Runs the passes; frees f and returns NULL after a failure. */
+static struct func *run_passes(struct differ *d, struct func *f, const struct config *c,
+                               struct text *why) {
     struct pipeline_options po = {.level = (int)c->level,
-                                  .prerun_steps = c->prerun_steps,
                                   .verify_each = d->o.verify,
                                   .validate_each = d->o.validate,
                                   .stats = d->o.stats};
@@ -318,6 +327,13 @@ static struct func *optimized(struct differ *d, const struct config *c, struct t
         return f;
     ir_free(f);
     return NULL;
+}
+
+static struct func *optimized(struct differ *d, const struct config *c, struct text *why) {
+    struct build_options bo = build_options_of(d, c);
+    struct func *f = ir_build_program(&d->program, &bo);
+    f->program = !c->unit;
+    return run_passes(d, f, c, why);
 }
 
 /* Allocated machine code for f, or NULL and why. */
@@ -345,6 +361,65 @@ static bool make_unit(struct engine_run *r, const struct config *c, struct text 
         text_put(why, reason);
     emit_free(e);
     return r->made;
+}
+
+/* ---- tiers ---- */
+
+/* What the compiler behind the tiers works with; and all it made. */
+static struct {
+    struct differ *d;
+    const struct config *c;
+    struct text *why;
+    struct jit_unit *unit[MAX_UNITS];
+    unsigned n;
+    bool failed;
+} behind;
+
+/* As the tiers want it.  A unit too many is refused, which they have to bear. */
+static bool compile_loop(void *context, const struct tier_request *q, struct tier_code *code) {
+    (void)context;
+    if (behind.n == MAX_UNITS)
+        return false;
+    struct build_options bo = build_options_of(behind.d, behind.c);
+    struct func *f = run_passes(behind.d, ir_build_loop(&q->program, 0, &bo), behind.c, behind.why);
+    struct engine_run r = {0};
+    if (f)
+        r.m = selected(behind.d, f, behind.c, behind.why);
+    bool ok = r.m && make_unit(&r, behind.c, behind.why);
+    if (r.m)
+        mach_free(r.m);
+    ir_free(f);
+    behind.failed |= !ok;
+    if (!ok)
+        return false;
+    struct jit_unit *u = behind.unit[behind.n++] = xalloc(1, sizeof *u);
+    *u = r.unit;
+    const uint8_t *entry = u->memory.base + u->entry;
+    memcpy(&code->enter, &entry, sizeof entry);
+    code->fault = &u->fault;
+    return true;
+}
+
+static void prepare_tiers(struct differ *d, struct engine_run *r, const struct config *c,
+                          struct text *why) {
+    behind.d = d;
+    behind.c = c;
+    behind.why = why;
+    behind.n = 0;
+    behind.failed = false;
+    r->tiers =
+        (struct tier_options){.threshold = c->threshold, .wait = true, .compile = compile_loop};
+    r->copy = d->program;
+    r->copy.op = xalloc(d->program.nop, sizeof *r->copy.op);
+    memcpy(r->copy.op, d->program.op, d->program.nop * sizeof *r->copy.op);
+}
+
+static void free_tiers(struct engine_run *r) {
+    for (unsigned i = 0; i < behind.n; i++) {
+        jit_free(behind.unit[i]);
+        xfree(behind.unit[i]);
+    }
+    program_free(&r->copy);
 }
 
 /* Makes the fault that tests of the tests ask for. */
@@ -462,18 +537,22 @@ static bool run_engine(struct differ *d, struct engine_run *r, const struct conf
     bool ended = run_in_time(d, r, c->engine,
                              is_loose(&d->ref, c->strict) ? LOOSE_MILLISECONDS : RUN_MILLISECONDS);
     collect(d, &d->got, !ended);
-    return true;
+    return c->engine != ENGINE_TIERED || !behind.failed;
 }
 
 enum verdict differ_run(struct differ *d, const struct config *c, struct text *why) {
     prepare(d, c->cell_bits, c->eof);
     struct engine_run r = {0};
-    struct func *f = optimized(d, c, why);
-    if (!f)
+    bool tiered = c->engine == ENGINE_TIERED;
+    struct func *f = tiered ? NULL : optimized(d, c, why);
+    if (!f && !tiered)
         return DIFFERS;
-    r.m = selected(d, f, c, why);
+    if (tiered)
+        prepare_tiers(d, &r, c, why);
+    else
+        r.m = selected(d, f, c, why);
     enum verdict v = DIFFERS;
-    if (r.m && run_engine(d, &r, c, why)) {
+    if ((tiered || r.m) && run_engine(d, &r, c, why)) {
         sabotage(d->o.sabotage, &d->got);
         v = compare(&d->ref, &d->got, c->strict, why);
         if (v == AGREES && c->unit)
@@ -481,6 +560,8 @@ enum verdict differ_run(struct differ *d, const struct config *c, struct text *w
     }
     if (r.made)
         jit_free(&r.unit);
+    if (tiered)
+        free_tiers(&r);
     if (r.m)
         mach_free(r.m);
     ir_free(f);

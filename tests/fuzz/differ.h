@@ -12,7 +12,7 @@
 struct text;
 
 /* The ways to run a program; a new one is a row of `engines` in differ.c. */
-enum engine { ENGINE_INTERP, ENGINE_SWITCH, ENGINE_JIT, ENGINE_ASM, ENGINE_COUNT };
+enum engine { ENGINE_INTERP, ENGINE_SWITCH, ENGINE_JIT, ENGINE_TIERED, ENGINE_ASM, ENGINE_COUNT };
 
 /* One program, at one width, with one input. */
 struct fuzz_program {
@@ -34,12 +34,12 @@ struct config {
     unsigned cell_bits;
     enum eof_mode eof;
     bool strict;
-    bool baseline;         /* machine code for any x86-64, not for this machine */
-    bool bounds;           /* machine code compares with the limits of the tape */
-    unsigned max_regs;     /* 0: all */
-    uint32_t ra_seed;      /* not 0: random choices of the register allocator */
-    uint64_t prerun_steps; /* at -O3; 0: as usual */
-    bool unit;             /* as a unit: what it leaves on the tape matters */
+    bool baseline;      /* machine code for any x86-64, not for this machine */
+    bool bounds;        /* machine code compares with the limits of the tape */
+    unsigned max_regs;  /* 0: all */
+    uint32_t ra_seed;   /* not 0: random choices of the register allocator */
+    uint32_t threshold; /* of the tiers: rounds before a loop is compiled */
+    bool unit;          /* as a unit: what it leaves on the tape matters */
 };
 
 /* The options of bfopt that mean the same. */

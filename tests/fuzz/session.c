@@ -124,19 +124,13 @@ static void add_variations(struct configs *list, struct config c, enum effort ef
     add_config(list, &c);
 }
 
-/* How far prerun may go: too far and there is nothing left to compile, so mostly not far. */
-static uint64_t draw_prerun(uint32_t seed) {
-    static const uint64_t steps[] = {1, 10, 25, 60, 150, 400, 1, 0};
-    return steps[seed * UINT32_C(2654435761) >> 29];
-}
-
 static struct config plain_config(const struct fuzz_program *p, enum engine engine,
                                   unsigned level) {
     return (struct config){.engine = engine,
                            .level = level,
                            .cell_bits = p->cell_bits,
                            .eof = p->eof,
-                           .prerun_steps = level == 3 ? draw_prerun(p->seed + engine) : 0,
+                           .threshold = engine == ENGINE_TIERED ? 1 + p->seed % 3 : 0,
                            .unit = p->tape_seed != 0};
 }
 
@@ -393,7 +387,7 @@ static void run_workers(struct session *s, source_fn *source, void *arg) {
 
 /* How good the programs were. */
 static void print_quality(const struct session *s) {
-    static const char *const name[ENGINE_COUNT] = {"interp", "switch", "jit", "-S"};
+    static const char *const name[ENGINE_COUNT] = {"interp", "switch", "jit", "tiered", "-S"};
     const struct shared *h = s->shared;
     uint64_t valid = h->begun - h->skipped;
     double share = valid ? 100.0 / (double)valid : 0;

@@ -113,9 +113,10 @@ static int try_read(unsigned cell_bytes, int64_t offset, uint32_t site) {
     read_byte_fn *f = make_code();
     struct trap_site sites[] = {{0, 1}, {4, 2}, {site, 77}, {100, 3}};
     struct fault_unit unit = {(const uint8_t *)f, sizeof read_byte, sites, 4,
-                              (const uint8_t *)f + EXIT};
+                              (const uint8_t *)f + EXIT, NULL};
     cr_assert(tape_map(&rt.tape, 4096 / cell_bytes, cell_bytes, 0, true));
-    cr_assert(fault_install(&rt, &unit));
+    cr_assert(fault_install(&rt));
+    fault_add(&unit);
     int result = f(&rt, (uint8_t *)((uintptr_t)rt.tape.base + (uintptr_t)offset));
     fault_remove();
     tape_unmap(&rt.tape);
@@ -171,16 +172,18 @@ Test(fault, at_an_address_that_cannot_be_is_a_crash, .signal = SIGSEGV) {
 
 Test(fault, outside_the_code_is_a_crash, .signal = SIGSEGV) {
     struct trap_site site = {0, 0};
-    struct fault_unit unit = {read_byte, 1, &site, 1, read_byte};
+    struct fault_unit unit = {read_byte, 1, &site, 1, read_byte, NULL};
     cr_assert(tape_map(&rt.tape, 1, 1, 0, true));
-    cr_assert(fault_install(&rt, &unit));
+    cr_assert(fault_install(&rt));
+    fault_add(&unit);
     *(volatile uint8_t *)(rt.tape.base - 1) = 1;
 }
 
 Test(fault, sent_by_somebody_ends_the_process, .signal = SIGSEGV) {
     struct trap_site site = {0, 0};
-    struct fault_unit unit = {read_byte, 1, &site, 1, read_byte};
-    cr_assert(fault_install(&rt, &unit));
+    struct fault_unit unit = {read_byte, 1, &site, 1, read_byte, NULL};
+    cr_assert(fault_install(&rt));
+    fault_add(&unit);
     raise(SIGSEGV);
 }
 

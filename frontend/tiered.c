@@ -1,0 +1,107 @@
+/* tiered.c: compiles the loops that the tiers of the run time ask for.
+ *
+ * Between a request and a unit lies the whole compiler, as for a whole program under --jit; only
+ * the source is one loop.  The units stay until the run is over.
+ */
+#include "frontend/tiered.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backend/x64/jit.h"
+#include "frontend/compile.h"
+#include "ir/build.h"
+#include "runtime/alloc.h"
+#include "runtime/tiers.h"
+
+/* One for the process: a thread may still use it when the run is over. */
+static struct {
+    const struct options *o;
+    struct source *source;
+    bool bounds;
+    struct jit_unit **unit;
+    uint32_t nunit, unit_cap;
+} tiered;
+
+static double tiered_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+/* "prog.b:3:17: tier: loop ..." */
+static void tiered_log(void *context, uint32_t src, const char *what) {
+    (void)context;
+    struct position at = source_position(tiered.source, src);
+    struct text t = {0};
+    text_fmt(&t, "%s:%u:%u: loop %s\n", tiered.source->name, at.line, at.column, what);
+    (void)rt_write_all(STDERR_FILENO, t.p, t.len);
+    text_free(&t);
+}
+
+static void tiered_add(struct jit_unit *unit) {
+    tiered.unit = xgrow(tiered.unit, &tiered.unit_cap, (uint64_t)tiered.nunit + 1, sizeof(void *));
+    tiered.unit[tiered.nunit++] = unit;
+}
+
+static bool tiered_make(const struct tier_request *r, struct jit_unit *unit) {
+    struct func *f = compile_build_loop(&r->program, tiered.o);
+    const char *why;
+    bool ok = compile_optimize(f, tiered.o) && compile_unit(f, tiered.bounds, tiered.o, unit, &why);
+    ir_free(f);
+    return ok;
+}
+
+static bool tiered_compile(void *context, const struct tier_request *r, struct tier_code *code) {
+    (void)context;
+    double start = tiered_now();
+    struct jit_unit *unit = xcalloc(1, sizeof *unit);
+    compile_time(tiered.o, NULL);
+    if (!tiered_make(r, unit)) {
+        xfree(unit);
+        return false;
+    }
+    tiered_add(unit);
+    const uint8_t *entry = unit->memory.base + unit->entry;
+    memcpy(&code->enter, &entry, sizeof entry); /* ISO C knows no cast from data to functions. */
+    code->fault = &unit->fault;
+    code->bytes = unit->fault.size;
+    code->milliseconds = tiered_now() - start;
+    return true;
+}
+
+static void tiered_count(const struct tier_stats *s) {
+    const struct options *o = tiered.o;
+    compile_count(o, "tiers.loops", s->loops);
+    compile_count(o, "tiers.requests", s->requests);
+    compile_count(o, "tiers.units", s->units);
+    compile_count(o, "tiers.operations", s->ops);
+    compile_count(o, "tiers.entries", s->entries);
+    compile_count(o, "tiers.calls", s->calls);
+}
+
+bool tiered_run(struct program *p, struct rt *rt, struct source *s, const struct options *o) {
+    struct tier_options options = {.threshold = o->tier_threshold,
+                                   .wait = o->tier_wait,
+                                   .wait_at_end = o->stats || o->time_passes,
+                                   .compile = tiered_compile,
+                                   .log = o->tier_log ? tiered_log : NULL};
+    struct tier_stats stats;
+    tiered.o = o;
+    tiered.source = s;
+    tiered.bounds = rt->tape.guard == 0;
+    compile_time(o, NULL);
+    if (!tiers_run(p, rt, &options, &stats))
+        return false;
+    tiered_count(&stats);
+    compile_time(o, "run");
+    for (uint32_t i = 0; i < tiered.nunit; i++) {
+        jit_free(tiered.unit[i]);
+        xfree(tiered.unit[i]);
+    }
+    xfree(tiered.unit);
+    tiered.unit = NULL;
+    tiered.nunit = tiered.unit_cap = 0;
+    return true;
+}

@@ -1,0 +1,96 @@
+/* tier0.c: runs the array of operations, from the first moment on.
+ *
+ * A loop is looked at when it is entered for the first time, and its opening bracket becomes what
+ * the loop is:
+ *
+ *   [-]  [->+<]  [>>]     T0_CLEAR, T0_MULTIPLY, T0_SCAN: done at once from now on
+ *   any other             T0_OPEN ... T0_CLOSE, with a number and counters (tiers_int.h)
+ *
+ * so what never runs costs nothing but its parsing.  This is what Brunthaler calls quickening
+ * ("Efficient Interpretation Using Quickening", DLS 2010).  A loop that has used up its budget of
+ * rounds asks tiers.c what to do, at its head, where a unit can take over.
+ * Every access is checked; tier0_loop.h is compiled once for each cell width.
+ */
+#include <string.h>
+
+#include "runtime/tiers_int.h"
+
+#define CLEVER 40 /* operations up to which a loop is looked at closely */
+
+/* ---- first entry ---- */
+
+/* Is op[open] .. op[close] a loop of ADD and MOVE that comes home and counts its cell by one? */
+static bool tier0_is_multiply(const struct bf_op *op, uint32_t open, uint32_t close) {
+    int64_t at = 0, home = 0;
+    for (uint32_t i = open + 1; i < close; i++) {
+        if (op[i].kind == BF_MOVE)
+            at += op[i].arg;
+        else if (op[i].kind != BF_ADD)
+            return false;
+        else if (at == 0)
+            home += op[i].arg;
+    }
+    return at == 0 && (home == 1 || home == -1);
+}
+
+/* What the loop at op[open] is; gives it a number if it is nothing simple. */
+static void tier0_quicken(struct tiers *t, uint32_t open, uint32_t parent) {
+    struct bf_op *op = t->op;
+    uint32_t close = (uint32_t)op[open].arg;
+    if (close == open + 2 && op[open + 1].kind == BF_ADD && (op[open + 1].arg & 1) != 0) {
+        op[open].kind = T0_CLEAR;
+    } else if (close == open + 2 && op[open + 1].kind == BF_MOVE) {
+        op[open].kind = T0_SCAN;
+    } else if (close - open < CLEVER && tier0_is_multiply(op, open, close)) {
+        op[open].kind = T0_MULTIPLY;
+    } else {
+        tiers_number(t, open, parent);
+        op[open].kind = T0_OPEN;
+    }
+}
+
+/* ---- running ---- */
+
+static void tier0_off_tape(struct tiers *t, const struct bf_op *op, const uint8_t *p) {
+    struct rt *rt = t->rt;
+    int64_t bytes = (int64_t)((uintptr_t)p - (uintptr_t)rt->tape.base);
+    rt->end = RUN_OFF_TAPE;
+    rt->end_src = op->src;
+    rt->end_cell = bytes / (int64_t)rt->tape.cell_bytes; /* exact: pointers are whole cells apart */
+}
+
+static inline uint64_t tier0_get(const uint8_t *p, unsigned width) {
+    uint64_t v = 0;
+    memcpy(&v, p, width);
+    return v;
+}
+
+static inline void tier0_set(uint8_t *p, unsigned width, uint64_t v) {
+    memcpy(p, &v, width);
+}
+
+#define WIDTH 1
+#include "runtime/tier0_loop.h"
+#undef WIDTH
+#define WIDTH 2
+#include "runtime/tier0_loop.h"
+#undef WIDTH
+#define WIDTH 4
+#include "runtime/tier0_loop.h"
+#undef WIDTH
+#define WIDTH 8
+#include "runtime/tier0_loop.h"
+#undef WIDTH
+
+uint8_t *tier0_run(struct tiers *t, uint32_t loop, uint8_t *p) {
+    switch (t->rt->tape.cell_bytes) {
+    case 1:
+        return tier0_loop_1(t, loop, p);
+    case 2:
+        return tier0_loop_2(t, loop, p);
+    case 4:
+        return tier0_loop_4(t, loop, p);
+    default:
+        return tier0_loop_8(t, loop, p);
+    }
+}

@@ -1,0 +1,179 @@
+/* tier0_loop.h: the interpreter of tier0.c for cells of WIDTH bytes; included once for each width.
+ */
+#define TIER0_NAME2(name, width) tier0_##name##_##width
+#define TIER0_NAME(name, width)  TIER0_NAME2(name, width)
+#define TIER0(name)              TIER0_NAME(name, WIDTH)
+#define ON_TAPE(p)               ((uintptr_t)(p)-base < bytes)
+
+#define ON_TAPE(p) ((uintptr_t)(p)-base < bytes)
+
+/* A multiply loop whose cell is not 0.  False: it left the tape. */
+static bool TIER0(multiply)(struct tiers *t, const struct bf_op *open, uint8_t *p) {
+    uintptr_t base = (uintptr_t)t->rt->tape.base, bytes = t->rt->tape.bytes;
+    uint64_t n = tier0_get(p, WIDTH);
+    const struct bf_op *op, *close = t->op + open->arg;
+    int64_t home = 0;
+    uint8_t *q = p;
+    for (op = open + 1; op < close; op++) {
+        if (op->kind == BF_MOVE)
+            q += (int64_t)op->arg * WIDTH;
+        else if (q == p)
+            home += op->arg;
+    }
+    if (home == 1)
+        n = -n; /* counts up */
+    for (op = open + 1; op < close; op++) {
+        if (op->kind == BF_MOVE) {
+            q += (int64_t)op->arg * WIDTH;
+        } else if (q != p) {
+            if (!ON_TAPE(q)) {
+                tier0_off_tape(t, op, q);
+                return false;
+            }
+            tier0_set(q, WIDTH, tier0_get(q, WIDTH) + n * (uint64_t)(int64_t)op->arg);
+        }
+    }
+    tier0_set(p, WIDTH, 0);
+    return true;
+}
+
+/* A scan whose cell is not 0.  NULL: it left the tape. */
+static uint8_t *TIER0(scan)(struct tiers *t, const struct bf_op *open, uint8_t *p) {
+    uintptr_t base = (uintptr_t)t->rt->tape.base, bytes = t->rt->tape.bytes;
+    int64_t step = (int64_t)open[1].arg * WIDTH;
+    do {
+        p += step;
+        if (!ON_TAPE(p)) {
+            tier0_off_tape(t, t->op + open->arg, p);
+            return NULL;
+        }
+    } while (tier0_get(p, WIDTH) != 0);
+    return p;
+}
+
+static uint8_t *TIER0(loop)(struct tiers *t, uint32_t stop, uint8_t *p) {
+    static const void *const label[T0_COUNT] = {
+        [BF_ADD] = &&do_add,           [BF_MOVE] = &&do_move,  [BF_IN] = &&do_in,
+        [BF_OUT] = &&do_out,           [BF_OPEN] = &&do_open,  [BF_CLOSE] = &&do_bug,
+        [BF_HASH] = &&do_hash,         [BF_END] = &&do_end,    [BF_CALL] = &&do_bug,
+        [BF_CALL_BALANCED] = &&do_bug, [T0_OPEN] = &&do_enter, [T0_CLOSE] = &&do_close,
+        [T0_CLEAR] = &&do_clear,       [T0_SCAN] = &&do_scan,  [T0_MULTIPLY] = &&do_multiply};
+    struct rt *rt = t->rt;
+    const uintptr_t base = (uintptr_t)rt->tape.base, bytes = rt->tape.bytes;
+    struct bf_op *op = stop == NO_LOOP ? t->op : t->op + t->loop[stop].open + 1;
+    uint32_t inside = stop; /* the loop op is in */
+#define GO goto *label[op->kind]
+#define CHECK                                                                                      \
+    if (!ON_TAPE(p))                                                                               \
+    goto off_tape
+    GO;
+do_add:
+    CHECK;
+    tier0_set(p, WIDTH, tier0_get(p, WIDTH) + (uint64_t)(int64_t)op->arg);
+    op++;
+    GO;
+do_move:
+    p += (int64_t)op->arg * WIDTH;
+    op++;
+    GO;
+do_in : {
+    CHECK;
+    uint64_t v = tier0_get(p, WIDTH);
+    if (rt_in(rt, &v) != 0)
+        return p;
+    tier0_set(p, WIDTH, v);
+    op++;
+    GO;
+}
+do_out:
+    CHECK;
+    if (rt_out(rt, (uint8_t)tier0_get(p, WIDTH)) != 0)
+        return p;
+    op++;
+    GO;
+do_hash:
+    if (rt->hash != NULL && rt->hash(rt, p, op->src) != 0)
+        return p;
+    op++;
+    GO;
+do_open: /* of a loop that was never entered */
+    CHECK;
+    if (tier0_get(p, WIDTH) == 0) {
+        op = t->op + op->arg + 1;
+        GO;
+    }
+    tier0_quicken(t, (uint32_t)(op - t->op), inside);
+    GO;
+do_clear:
+    CHECK;
+    tier0_set(p, WIDTH, 0);
+    op += 3;
+    GO;
+do_scan:
+    CHECK;
+    if (tier0_get(p, WIDTH) != 0) {
+        p = TIER0(scan)(t, op, p);
+        if (p == NULL)
+            return p;
+    }
+    op += 3;
+    GO;
+do_multiply:
+    CHECK;
+    if (tier0_get(p, WIDTH) != 0 && !TIER0(multiply)(t, op, p))
+        return p;
+    op = t->op + op->arg + 1;
+    GO;
+do_enter : {
+    CHECK;
+    struct bf_op *close = t->op + op->arg;
+    if (tier0_get(p, WIDTH) == 0) {
+        op = close + 1;
+        GO;
+    }
+    inside = (uint32_t)close->arg;
+    struct tier_loop *l = &t->loop[inside];
+    l->entries++;
+    op++;
+    if (--l->budget != 0)
+        GO;
+    goto look;
+}
+do_close : {
+    CHECK;
+    struct tier_loop *l = &t->loop[(uint32_t)op->arg];
+    if (tier0_get(p, WIDTH) != 0) {
+        op = t->op + l->open + 1;
+        if (--l->budget != 0)
+            GO;
+        goto look;
+    }
+    if ((uint32_t)op->arg == stop)
+        return p;
+    inside = l->parent;
+    op++;
+    GO;
+}
+look: /* inside its loop, at the head */
+    if (tiers_look(t, inside, &p)) {
+        if (rt->end != RUN_DONE || inside == stop)
+            return p;
+        op = t->op + t->loop[inside].close + 1;
+        inside = t->loop[inside].parent;
+    }
+    GO;
+do_end:
+    return p;
+off_tape:
+    tier0_off_tape(t, op, p);
+    return p;
+do_bug:
+    __builtin_unreachable();
+#undef GO
+#undef CHECK
+}
+
+#undef TIER0_NAME2
+#undef TIER0_NAME
+#undef TIER0
+#undef ON_TAPE

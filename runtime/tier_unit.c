@@ -1,0 +1,135 @@
+/* tier_unit.c: cuts a hot loop out of the program, to be compiled on its own.
+ *
+ *   [>[-]>[ long, never entered ]>[->+<]<<<-]    =>    [>[-]>(call 17)>[->+<]<<<-]
+ *
+ * Loops inside it that have run come along; so do small ones in any case, as a call would be longer
+ * and would hide what they do.  The others are called: those that have not run, which may never
+ * do, and those that are large, which are units of their own when they get hot.  So the work of
+ * compiling follows what runs, not what is there.
+ * Brackets are matched by links in the operations themselves, as the parser does it: no recursion.
+ */
+#include "runtime/tiers_int.h"
+
+#include "runtime/alloc.h"
+
+#define SMALL       16      /* operations of a loop that is never called */
+#define LARGE       2000    /* operations of an inner loop that always is */
+#define MOST        200000  /* operations of a unit */
+#define LONGEST_WAY 4000000 /* operations that are looked at to see whether a loop is balanced */
+
+/* The parts of a cut. */
+struct cut {
+    struct tiers *t;
+    struct bf_op *out;
+    uint32_t n, cap;
+    uint32_t open; /* index in out[] of the innermost open bracket, whose arg links outwards */
+    uint32_t depth, max_depth;
+    uint32_t inside; /* number of the innermost loop that has one */
+};
+
+static bool is_open(uint32_t kind) {
+    return kind == BF_OPEN || kind == T0_OPEN || kind == T0_CLEAR || kind == T0_SCAN ||
+           kind == T0_MULTIPLY;
+}
+
+/* Does the loop leave the pointer where it was, and all loops inside it, too? */
+static bool measure_balance(const struct bf_op *op, uint32_t open, uint32_t close) {
+    int64_t at = 0, *stack = NULL;
+    uint32_t n = 0, cap = 0;
+    bool balanced = close - open <= LONGEST_WAY;
+    for (uint32_t i = open; i <= close && balanced; i++) {
+        if (op[i].kind == BF_MOVE) {
+            at += op[i].arg;
+        } else if (is_open(op[i].kind)) {
+            stack = xgrow(stack, &cap, (uint64_t)n + 1, sizeof *stack);
+            stack[n++] = at;
+        } else if (op[i].kind == BF_CLOSE || op[i].kind == T0_CLOSE) {
+            balanced = stack[--n] == at;
+        }
+    }
+    xfree(stack);
+    return balanced;
+}
+
+static bool is_balanced(struct tiers *t, uint32_t loop) {
+    struct tier_loop *l = &t->loop[loop];
+    if (l->balanced == BALANCE_UNKNOWN)
+        l->balanced = measure_balance(t->op, l->open, l->close) ? BALANCED : UNBALANCED;
+    return l->balanced == BALANCED;
+}
+
+static void put(struct cut *c, uint32_t kind, int32_t arg, uint32_t src) {
+    c->out = xgrow(c->out, &c->cap, (uint64_t)c->n + 1, sizeof *c->out);
+    c->out[c->n++] = (struct bf_op){.kind = kind, .arg = arg, .src = src};
+}
+
+static void put_call(struct cut *c, uint32_t loop) {
+    struct tiers *t = c->t;
+    put(c, is_balanced(t, loop) ? BF_CALL_BALANCED : BF_CALL, (int32_t)loop,
+        t->op[t->loop[loop].open].src);
+}
+
+static void put_open(struct cut *c, uint32_t src) {
+    put(c, BF_OPEN, (int32_t)c->open, src);
+    c->open = c->n - 1;
+    if (++c->depth > c->max_depth)
+        c->max_depth = c->depth;
+}
+
+/* Closes the innermost bracket.  A large inner loop becomes a call after all. */
+static void put_close(struct cut *c, const struct bf_op *close) {
+    uint32_t open = c->open;
+    c->open = (uint32_t)c->out[open].arg;
+    c->depth--;
+    if (close->kind == T0_CLOSE)
+        c->inside = c->t->loop[close->arg].parent;
+    if (close->kind == T0_CLOSE && open != 0 && c->n - open > LARGE) {
+        c->n = open;
+        put_call(c, (uint32_t)close->arg);
+        return;
+    }
+    put(c, BF_CLOSE, (int32_t)open, close->src);
+    c->out[open].arg = (int32_t)(c->n - 1);
+}
+
+/* The bracket at op[i]; returns where to go on. */
+static uint32_t cut_open(struct cut *c, uint32_t i) {
+    const struct bf_op *op = &c->t->op[i];
+    uint32_t close = (uint32_t)op->arg;
+    if (op->kind == BF_OPEN && close - i > SMALL) {
+        put_call(c, tiers_number(c->t, i, c->inside));
+        return close + 1;
+    }
+    if (op->kind == T0_OPEN)
+        c->inside = (uint32_t)c->t->op[close].arg;
+    put_open(c, op->src);
+    return i + 1;
+}
+
+bool tier_unit_cut(struct tiers *t, uint32_t loop, struct tier_request *r) {
+    struct cut c = {.t = t, .inside = loop};
+    uint32_t i = t->loop[loop].open, close = t->loop[loop].close;
+    put_open(&c, t->op[i++].src);
+    while (i <= close && c.n < MOST) {
+        const struct bf_op *op = &t->op[i];
+        if (is_open(op->kind)) {
+            i = cut_open(&c, i);
+            continue;
+        }
+        if (op->kind == BF_CLOSE || op->kind == T0_CLOSE)
+            put_close(&c, op);
+        else
+            put(&c, op->kind, op->arg, op->src);
+        i++;
+    }
+    *r = (struct tier_request){.loop = loop};
+    if (c.n >= MOST) {
+        xfree(c.out);
+        return false;
+    }
+    put(&c, BF_END, 0, 0);
+    r->program = (struct program){.op = c.out, .nop = c.n, .max_depth = c.max_depth};
+    for (uint32_t k = 0; k < c.n; k++)
+        r->ncalls += c.out[k].kind == BF_CALL || c.out[k].kind == BF_CALL_BALANCED;
+    return true;
+}

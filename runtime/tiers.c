@@ -1,0 +1,329 @@
+/* tiers.c: counts how hot loops are, has them compiled, and puts what comes back into place.
+ *
+ * A loop has a budget of rounds, counted down by tier 0.  When it is used up:
+ *   cold       it, or a loop around it that is turning as well, is handed to the compiler
+ *   requested  not ready yet: another small budget
+ *   compiled   its unit runs it to its end; the budget stays 1, so that every entry comes here
+ *   failed     a budget for ever
+ *
+ * With a second thread the compiler works while tier 0 goes on.  The thread gets a copy of the
+ * operations and gives back finished code; whatever the run itself reads is changed by the running
+ * thread only, when it looks (tiers_look), so there is one lock, around the two queues.
+ *
+ * Units call each other, tier 0 calls units, and they call tier 0: the depth of the stack follows
+ * the nesting of the program only as far as rt->stack_limit.  Beyond it, tier 0 runs alone.
+ */
+#include "runtime/tiers.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "runtime/alloc.h"
+#include "runtime/tiers_int.h"
+
+#define WAIT_ROUNDS 64 /* until it is asked again whether a unit is ready */
+#define FOR_EVER    UINT32_MAX
+#define STACK_SHARE 2          /* of the stack that may be used, one part in so many is */
+#define STACK_MOST  (4u << 20) /* and never more than this many bytes */
+
+struct tier_result {
+    uint32_t loop;
+    bool ok;
+    struct tier_code code;
+};
+
+struct tier_worker {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct tier_options o;
+    struct tier_request *request; /* [first, nrequest) wait */
+    uint32_t first, nrequest, request_cap;
+    struct tier_result *result;
+    uint32_t nresult, result_cap;
+    atomic_uint ready; /* nresult, to be looked at without the lock */
+    bool quit, idle;
+};
+
+/* ---- the compiler ---- */
+
+static struct tier_result tiers_compile(const struct tier_options *o, struct tier_request *r) {
+    struct tier_result result = {.loop = r->loop};
+    result.ok = o->compile(o->context, r, &result.code);
+    xfree(r->program.op);
+    return result;
+}
+
+static void *worker_main(void *argument) {
+    struct tier_worker *w = argument;
+    pthread_mutex_lock(&w->lock);
+    while (!w->quit) {
+        if (w->first == w->nrequest) {
+            w->idle = true;
+            pthread_cond_wait(&w->wake, &w->lock);
+            continue;
+        }
+        w->idle = false;
+        struct tier_request r = w->request[w->first++];
+        pthread_mutex_unlock(&w->lock);
+        struct tier_result result = tiers_compile(&w->o, &r);
+        pthread_mutex_lock(&w->lock);
+        w->result = xgrow(w->result, &w->result_cap, (uint64_t)w->nresult + 1, sizeof *w->result);
+        w->result[w->nresult++] = result;
+        atomic_store_explicit(&w->ready, w->nresult, memory_order_release);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+/* The thread, or NULL if there can be none. */
+static struct tier_worker *worker_start(const struct tier_options *o) {
+    struct tier_worker *w = xcalloc(1, sizeof *w);
+    w->o = *o;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->wake, NULL);
+    sigset_t all, before; /* signals are the running thread's business */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&w->thread, NULL, worker_main, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0)
+        return w;
+    xfree(w);
+    return NULL;
+}
+
+static void worker_ask(struct tier_worker *w, const struct tier_request *r) {
+    pthread_mutex_lock(&w->lock);
+    w->request = xgrow(w->request, &w->request_cap, (uint64_t)w->nrequest + 1, sizeof *w->request);
+    w->request[w->nrequest++] = *r;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Ends the thread.  While it compiles that takes time, so it is left alone then unless `wait`
+ * says otherwise: false. */
+static bool worker_stop(struct tier_worker *w, bool wait) {
+    pthread_mutex_lock(&w->lock);
+    w->quit = true;
+    bool idle = w->idle;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    if (!idle && !wait)
+        return false;
+    pthread_join(w->thread, NULL);
+    for (uint32_t i = w->first; i < w->nrequest; i++)
+        xfree(w->request[i].program.op);
+    xfree(w->request);
+    xfree(w->result);
+    xfree(w);
+    return true;
+}
+
+/* ---- loops ---- */
+
+static uint8_t *tiers_call(struct rt *rt, uint8_t *pointer, uint32_t loop);
+
+uint32_t tiers_number(struct tiers *t, uint32_t open, uint32_t parent) {
+    struct bf_op *close = &t->op[t->op[open].arg];
+    if (close->kind == T0_CLOSE)
+        return (uint32_t)close->arg;
+    t->loop = xgrow(t->loop, &t->loop_cap, (uint64_t)t->nloop + 1, sizeof *t->loop);
+    t->slot = xgrow(t->slot, &t->slot_cap, (uint64_t)t->nloop + 1, sizeof *t->slot);
+    t->rt->loop = t->slot;
+    uint32_t n = t->nloop++;
+    uint32_t budget = t->can_compile ? t->o->threshold : FOR_EVER;
+    t->loop[n] = (struct tier_loop){.open = open,
+                                    .close = (uint32_t)(close - t->op),
+                                    .parent = parent,
+                                    .budget = budget,
+                                    .granted = budget};
+    t->slot[n] = tiers_call;
+    close->kind = T0_CLOSE;
+    close->arg = (int32_t)n;
+    return n;
+}
+
+static void tiers_grant(struct tier_loop *l, uint32_t rounds) {
+    l->budget = l->granted = rounds;
+}
+
+static uint64_t tiers_rounds(const struct tier_loop *l) {
+    return l->rounds + (l->granted - l->budget);
+}
+
+static void tiers_log(const struct tiers *t, uint32_t loop, const char *what) {
+    if (t->o->log != NULL)
+        t->o->log(t->o->context, t->op[t->loop[loop].open].src, what);
+}
+
+/* ---- decisions ---- */
+
+static void tiers_take(struct tiers *t, const struct tier_result *r) {
+    struct tier_loop *l = &t->loop[r->loop];
+    l->rounds += l->granted - l->budget;
+    if (!r->ok) {
+        l->state = TIER_FAILED;
+        tiers_grant(l, FOR_EVER);
+        tiers_log(t, r->loop, "cannot be compiled");
+        return;
+    }
+    if (r->code.fault != NULL)
+        fault_add(r->code.fault);
+    t->slot[r->loop] = r->code.enter;
+    t->stats->units++;
+    l->state = TIER_COMPILED;
+    tiers_grant(l, 1);
+    if (t->o->log != NULL) {
+        struct text what = {0};
+        text_fmt(&what, "compiled in %.2f ms: %u bytes; %llu rounds so far", r->code.milliseconds,
+                 r->code.bytes, (unsigned long long)l->rounds);
+        tiers_log(t, r->loop, what.p);
+        text_free(&what);
+    }
+}
+
+/* Puts finished units into place. */
+static void tiers_poll(struct tiers *t) {
+    struct tier_worker *w = t->worker;
+    if (w == NULL || atomic_load_explicit(&w->ready, memory_order_acquire) == 0)
+        return;
+    pthread_mutex_lock(&w->lock);
+    for (uint32_t i = 0; i < w->nresult; i++)
+        tiers_take(t, &w->result[i]);
+    w->nresult = 0;
+    atomic_store_explicit(&w->ready, 0, memory_order_relaxed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* The loop to compile when this one is hot: the outermost around it that is turning, too. */
+static uint32_t tiers_choose(const struct tiers *t, uint32_t loop) {
+    for (;;) {
+        uint32_t up = t->loop[loop].parent;
+        if (up == NO_LOOP || t->loop[up].state != TIER_COLD ||
+            tiers_rounds(&t->loop[up]) < t->o->threshold / 4)
+            return loop;
+        loop = up;
+    }
+}
+
+static void tiers_request(struct tiers *t, uint32_t loop) {
+    struct tier_request r;
+    if (!tier_unit_cut(t, loop, &r)) {
+        t->loop[loop].state = TIER_FAILED;
+        tiers_log(t, loop, "is too large to be compiled");
+        return;
+    }
+    if (t->o->log != NULL) {
+        struct text what = {0};
+        text_fmt(&what, "is hot after %llu rounds: %u operations, %u calls",
+                 (unsigned long long)tiers_rounds(&t->loop[loop]), r.program.nop, r.ncalls);
+        tiers_log(t, loop, what.p);
+        text_free(&what);
+    }
+    t->stats->requests++;
+    t->stats->ops += r.program.nop;
+    t->loop[loop].state = TIER_REQUESTED;
+    if (t->worker != NULL) {
+        worker_ask(t->worker, &r);
+    } else {
+        struct tier_result result = tiers_compile(t->o, &r);
+        tiers_take(t, &result);
+    }
+}
+
+/* May a unit be entered?  Not when the stack is short. */
+static bool tiers_may_enter(const struct tiers *t) {
+    return t->deep == 0 && (uintptr_t)__builtin_frame_address(0) > (uintptr_t)t->rt->stack_limit;
+}
+
+bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer) {
+    tiers_poll(t);
+    struct tier_loop *l = &t->loop[loop];
+    l->rounds += l->granted - l->budget;
+    tiers_grant(l, t->o->threshold);
+    if (l->state == TIER_COLD) {
+        tiers_request(t, tiers_choose(t, loop));
+        l = &t->loop[loop]; /* requests number loops */
+    }
+    switch ((enum tier_state)l->state) {
+    case TIER_COLD: /* a loop around it was chosen */
+        return false;
+    case TIER_REQUESTED:
+        tiers_grant(l, WAIT_ROUNDS);
+        return false;
+    case TIER_FAILED:
+        tiers_grant(l, FOR_EVER);
+        return false;
+    case TIER_COMPILED:
+        break;
+    }
+    if (!tiers_may_enter(t))
+        return false;
+    tiers_grant(l, 1);
+    t->stats->entries++;
+    *pointer = t->slot[loop](t->rt, *pointer, loop);
+    return true;
+}
+
+/* ---- from units ---- */
+
+/* What the table has for a loop without a unit. */
+static uint8_t *tiers_call(struct rt *rt, uint8_t *pointer, uint32_t loop) {
+    struct tiers *t = rt->tiers;
+    struct tier_loop *l = &t->loop[loop];
+    t->stats->calls++;
+    l->entries++;
+    if (--l->budget == 0 && tiers_look(t, loop, &pointer))
+        return pointer;
+    return tier0_run(t, loop, pointer);
+}
+
+/* The stack is short: no unit is entered until this returns. */
+static uint8_t *tiers_call_deep(struct rt *rt, uint8_t *pointer, uint32_t loop) {
+    struct tiers *t = rt->tiers;
+    t->deep++;
+    pointer = tier0_run(t, loop, pointer);
+    t->deep--;
+    return pointer;
+}
+
+/* Below this address the stack is short. */
+static void *tiers_stack_limit(void) {
+    struct rlimit limit;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), bytes = STACK_MOST;
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur / STACK_SHARE < bytes)
+        bytes = (uintptr_t)limit.rlim_cur / STACK_SHARE;
+    return (void *)(here - bytes);
+}
+
+/* ---- the run ---- */
+
+bool tiers_run(struct program *p, struct rt *rt, const struct tier_options *o,
+               struct tier_stats *stats) {
+    struct tiers t = {.op = p->op, .rt = rt, .o = o, .stats = stats};
+    *stats = (struct tier_stats){0};
+    rt->tiers = &t;
+    rt->loop_deep = tiers_call_deep;
+    rt->stack_limit = tiers_stack_limit();
+    t.can_compile = o->threshold != 0 && fault_install(rt);
+    if (t.can_compile && !o->wait)
+        t.worker = worker_start(o);
+    const uint8_t *end = tier0_run(&t, NO_LOOP, rt->tape.base);
+    bool over = t.worker == NULL || worker_stop(t.worker, o->wait_at_end);
+    if (t.can_compile)
+        fault_remove();
+    if (rt->end == RUN_DONE) {
+        int64_t bytes = (int64_t)((uintptr_t)end - (uintptr_t)rt->tape.base);
+        rt->end_pointer = bytes / (int64_t)rt->tape.cell_bytes;
+    }
+    stats->loops = t.nloop;
+    xfree(t.loop);
+    xfree(t.slot);
+    rt->tiers = NULL;
+    rt->loop = NULL;
+    return over;
+}

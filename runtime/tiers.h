@@ -1,0 +1,63 @@
+/* tiers.h: runs a program that is compiled while it runs, as far as that pays.
+ *
+ *   tier 0   the array of operations, interpreted at once (tier0.c).  Loops count their rounds.
+ *   a unit   a hot loop, compiled on its own (the caller of tiers_run does that): entered at its
+ *            head, in the middle of the run, and left with the pointer behind the loop.
+ *
+ * At the head of a loop the state of a run is the pointer and the tape, in every tier, so changing
+ * between them is a call.  A unit contains the loops inside it that have run; the others, and large
+ * ones, it calls by number through a table of pointers (struct rt, `loop`), which leads to tier 0
+ * or to a unit of their own, whatever there is by then.  No code is ever patched.
+ *
+ * tiers.c keeps count and decides, tier_unit.c cuts units out of the program.
+ */
+#ifndef BFOPT_RUNTIME_TIERS_H
+#define BFOPT_RUNTIME_TIERS_H
+
+#include "frontend/program.h"
+#include "runtime/rt.h"
+#include "runtime/text.h"
+
+/* A loop that is to be compiled: op[0 .. nop) is its source, from OPEN to CLOSE, and END; calls of
+ * other loops are BF_CALL. */
+struct tier_request {
+    struct program program;
+    uint32_t loop; /* its number */
+    uint32_t ncalls;
+};
+
+/* Compiled code.  Owned by whoever made it. */
+struct tier_code {
+    rt_loop *enter;
+    struct fault_unit *fault;
+    uint32_t bytes;
+    double milliseconds; /* it took to compile, for the log */
+};
+
+struct tier_options {
+    uint32_t threshold; /* rounds a loop makes before it is compiled */
+    bool wait;          /* compile when asked, in the running thread: the same in every run */
+    bool wait_at_end;   /* for what is being compiled when the program ends */
+    /* Compiles a loop.  Called by one thread at a time.  False: it cannot be. */
+    bool (*compile)(void *context, const struct tier_request *r, struct tier_code *code);
+    void *context;
+    /* Where a loop stands in the source, for the log; NULL: no log. */
+    void (*log)(void *context, uint32_t src, const char *what);
+};
+
+struct tier_stats {
+    uint32_t loops;    /* that ran at all */
+    uint32_t requests; /* loops handed to the compiler */
+    uint32_t units;    /* that were entered into the table */
+    uint64_t ops;      /* their operations */
+    uint64_t entries;  /* of units, from tier 0 */
+    uint64_t calls;    /* of tier 0, from units */
+};
+
+/* Runs p, whose operations it changes, on rt, whose tape is mapped and whose I/O is set up.
+ * rt->end says how the run ended; end_pointer is set if it was RUN_DONE.  False: a thread still
+ * calls o->compile, so that the process should end without freeing anything. */
+bool tiers_run(struct program *p, struct rt *rt, const struct tier_options *o,
+               struct tier_stats *stats);
+
+#endif

@@ -1,0 +1,73 @@
+/* tiers_int.h: what tier0.c, tiers.c and tier_unit.c share. */
+#ifndef BFOPT_RUNTIME_TIERS_INT_H
+#define BFOPT_RUNTIME_TIERS_INT_H
+
+#include "runtime/tiers.h"
+
+/* What tier 0 makes of operations when it meets them.  The argument of every kind of opening
+ * bracket stays the place of the closing one. */
+enum tier_kind {
+    T0_OPEN = BF_CALL_BALANCED + 1, /* of a loop that was entered: its CLOSE is a T0_CLOSE */
+    T0_CLOSE,                       /* arg: number of the loop */
+    T0_CLEAR,                       /* a loop that leaves 0 in its cell and changes nothing else */
+    T0_SCAN,                        /* a loop of one move */
+    T0_MULTIPLY,                    /* a balanced loop without loops that counts its cell to 0 */
+    T0_COUNT,
+};
+
+enum tier_state {
+    TIER_COLD, /* not hot yet */
+    TIER_REQUESTED,
+    TIER_COMPILED, /* tiers.slot[] has its unit */
+    TIER_FAILED,   /* cannot be compiled */
+};
+
+/* A loop with a number. */
+struct tier_loop {
+    uint32_t open, close; /* places of its brackets */
+    uint32_t parent;      /* number of the loop around it, or NO_LOOP */
+    uint32_t budget;      /* rounds until tiers_look is called */
+    uint32_t granted;     /* what the budget was */
+    uint32_t entries;
+    uint64_t rounds;  /* but those of the present budget */
+    uint8_t state;    /* enum tier_state */
+    uint8_t balanced; /* enum tier_balance */
+};
+#define NO_LOOP UINT32_MAX
+
+enum tier_balance { BALANCE_UNKNOWN, BALANCED, UNBALANCED };
+
+struct tiers {
+    struct bf_op *op;
+    struct rt *rt;
+    const struct tier_options *o;
+    struct tier_stats *stats;
+    struct tier_loop *loop;
+    rt_loop **slot; /* by loop; rt->loop */
+    uint32_t nloop, loop_cap, slot_cap;
+    bool can_compile;           /* faults can be caught */
+    uint32_t deep;              /* calls that came by rt->loop_deep */
+    struct tier_worker *worker; /* NULL: compiling is done when it is asked for */
+};
+
+/* ---- tier0.c ---- */
+
+/* Runs a loop whose entry test has succeeded, or the whole program (NO_LOOP).  Returns the pointer
+ * behind it; rt->end says whether it came that far. */
+uint8_t *tier0_run(struct tiers *t, uint32_t loop, uint8_t *pointer);
+
+/* ---- tiers.c ---- */
+
+/* The number of the loop that opens at op[open], inside loop `parent`: its CLOSE tells from now
+ * on. */
+uint32_t tiers_number(struct tiers *t, uint32_t open, uint32_t parent);
+/* The budget of a loop is used up, while the pointer is at its head and its cell is not 0: takes
+ * count and decides.  True: the loop was run to its end by its unit, *pointer is where. */
+bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer);
+
+/* ---- tier_unit.c ---- */
+
+/* Cuts a loop out of the program.  False: it is too large. */
+bool tier_unit_cut(struct tiers *t, uint32_t loop, struct tier_request *r);
+
+#endif
