@@ -4,6 +4,7 @@ suite layout sh tests/layout.sh
 suite ops sh tests/ops.sh
 suite passes sh tests/passes.sh "$build"
 suite docs python3 tests/docs.py "$build"
+suite bench python3 tests/bench/selftest.py "$build"
 suite unit sh tests/unit.sh "$build"
 suite filetest "$build/tests/filetest" tests/ir
 suite irfuzz "$build/tests/irfuzz" -n "${test_irfuzz:-8000}" tests/ir

@@ -1,11 +1,12 @@
-"""Draws a horizontal bar chart of ratios as SVG.  Used by bench.py."""
+"""Draws a horizontal bar chart of ratios as SVG.  Used by report.py."""
 
 from math import log
 from xml.sax.saxutils import escape
 
-COLOURS = ["#3b6ea5", "#d98032", "#5a9a5a", "#a05195", "#8c6d4f", "#7a7a7a"]
+COLOURS = ["#3b6ea5", "#d98032", "#5a9a5a", "#a05195", "#8c6d4f", "#7a7a7a", "#c44e52", "#bcbd22",
+           "#17a2b8", "#e377c2"]
 LABELS, BARS, MARGIN = 190, 470, 16  # widths: programs' names, the bars, the edge
-BAR, GAP, TOP = 13, 9, 62            # heights: a bar, between groups, the head
+BAR, GAP, ROW, TOP = 13, 9, 18, 44   # heights: a bar, between groups, the legend's rows, the rest
 
 
 class Scale:
@@ -49,41 +50,50 @@ def bar(scale, y, ratio, colour):
 
 
 def legend(series):
-    """The names of the series, each with its colour."""
-    out, x = "", LABELS
+    """The names of the series, each with its colour; and how many rows they take."""
+    out, x, y = "", LABELS, 30
     for name, colour in zip(series, COLOURS):
-        out += f'<rect x="{x}" y="30" width="11" height="11" fill="{colour}"/>\n'
-        out += text(x + 15, 40, name)
-        x += 30 + 7 * len(name)
-    return out
+        width = 30 + 7 * len(name)
+        if x > LABELS and x + width > LABELS + BARS:
+            x, y = LABELS, y + ROW
+        out += f'<rect x="{x}" y="{y}" width="11" height="11" fill="{colour}"/>\n'
+        out += text(x + 15, y + 10, name)
+        x += width
+    return out, (y - 30) // ROW + 1
 
 
-def axis(scale, height):
+def axis(scale, top, height):
     """The ratios on top, with lines down."""
     out = ""
     for ratio in scale.ticks():
         x = scale.x(ratio)
-        out += line(x, TOP - 4, height - MARGIN, "#333333" if ratio == 1 else "#dddddd")
-        out += text(x, TOP - 8, f"{ratio:g}", text_anchor="middle", fill="#555555", font_size=10)
+        out += line(x, top - 4, height - MARGIN, "#333333" if ratio == 1 else "#dddddd")
+        out += text(x, top - 8, f"{ratio:g}", text_anchor="middle", fill="#555555", font_size=10)
     return out
 
 
 def draw(title, series, groups):
-    """The chart: groups are pairs of a label and a ratio (or None) for each of the series."""
-    series = series[:len(COLOURS)]
-    scale = Scale([r for _, ratios in groups for r in ratios if r])
-    step = BAR * len(series) + GAP
-    height = TOP + step * len(groups) + MARGIN
+    """The chart: groups are pairs of a label and a ratio (or None) for each of the series.
+
+    There are no more series than colours; what is more is left out, and the title says so.
+    """
+    if len(series) > len(COLOURS):
+        title += f" (the first {len(COLOURS)} of {len(series)})"
+        series = series[:len(COLOURS)]
+    scale = Scale([r for _, ratios in groups for r in ratios[:len(series)] if r])
+    names, rows = legend(series)
+    top, step = TOP + ROW * rows, BAR * len(series) + GAP
+    height = top + step * len(groups) + MARGIN
     width = LABELS + BARS + 4 * MARGIN
     out = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
            f'font-family="sans-serif" font-size="12">\n'
            f'<rect width="{width}" height="{height}" fill="white"/>\n')
-    out += text(MARGIN, 20, title, font_size=14, font_weight="bold")
-    out += legend(series) + axis(scale, height)
+    out += text(MARGIN, 20, title, font_size=14, font_weight="bold") + names
+    out += axis(scale, top, height)
     for i, (label, ratios) in enumerate(groups):
-        y = TOP + 4 + i * step
+        y = top + 4 + i * step
         out += text(LABELS - 8, y + (step - GAP) / 2 + 4, label, text_anchor="end")
-        for j, ratio in enumerate(ratios[:len(COLOURS)]):
+        for j, ratio in enumerate(ratios[:len(series)]):
             if ratio:
                 out += bar(scale, y + j * BAR, ratio, COLOURS[j])
     return out + "</svg>\n"

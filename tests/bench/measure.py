@@ -1,4 +1,4 @@
-"""Runs a command and measures it.  Used by bench.py and tests/conform.py."""
+"""Runs a command and measures it.  Used by contenders.py and tests/conform.py."""
 
 import os
 import resource
@@ -21,14 +21,25 @@ class Limits:
 class Run:
     """How a run ended: what it wrote, exit status (None: out of time), and seconds.
 
-    compiling is the part of cpu spent before the program ran, and code its machine code in bytes;
-    both are None unless the caller knows.
+    compile is the part of cpu spent before the program ran, and run the other one; both are None
+    unless the caller knows.
     """
 
     def __init__(self, status, wall, cpu):
         self.status, self.wall, self.cpu = status, wall, cpu
         self.output = self.errors = b""
-        self.compiling = self.code = None
+        self.compile = self.run = None
+
+    def set_running(self, seconds):
+        """So much of the time was spent on running the program."""
+        self.run = min(seconds, self.cpu)
+        self.compile = self.cpu - self.run
+
+    def add_compiling(self, *runs):
+        """The program was made by these runs."""
+        self.run, self.compile = self.cpu, sum(run.cpu for run in runs)
+        self.cpu += self.compile
+        self.wall += sum(run.wall for run in runs)
 
 
 def run_command(command, input_path, limits):
