@@ -86,6 +86,11 @@ static bool opt_apply_number(struct options *o, enum option_id id, const char *v
         return opt_count(why, value, 1000, 0, UINT64_MAX - 1, &o->max_steps);
     case OPT_OPT_LIMIT:
         return opt_count(why, value, 1000, 0, UINT64_MAX, &o->opt_limit);
+    case OPT_PRERUN_STEPS:
+        if (!opt_count(why, value, 1000, 0, UINT64_MAX, &n))
+            return false;
+        o->prerun_steps = n != 0 ? n : 1; /* one step is none, and 0 the usual */
+        return true;
     case OPT_MAX_REGS:
         if (!opt_count(why, value, 1000, 3, 15, &n))
             return false;
@@ -171,6 +176,7 @@ static bool opt_apply(struct options *o, enum option_id id, const char *value, i
     case OPT_TAPE:
     case OPT_MAX_STEPS:
     case OPT_OPT_LIMIT:
+    case OPT_PRERUN_STEPS:
     case OPT_MAX_REGS:
     case OPT_RA_SEED:
     case OPT_TIER_THRESHOLD:

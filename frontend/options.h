@@ -59,7 +59,8 @@ struct options {
     struct text print_before, print_after; /* names with commas between; "all" */
     bool stats, time_passes, final_state;
 
-    uint64_t opt_limit; /* UINT64_MAX: none */
+    uint64_t opt_limit;    /* UINT64_MAX: none */
+    uint64_t prerun_steps; /* 0: not given */
     bool verify_each, validate_each, check_ra;
     unsigned max_regs; /* 0: all */
     uint32_t ra_seed;

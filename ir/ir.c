@@ -507,6 +507,63 @@ void ir_merge(struct func *f, block b, block s) {
     unlink_block(f, s);
 }
 
+block ir_split_block(struct func *f, value at) {
+    block b = ir_home(f, at), s = ir_block_new(f, b);
+    struct block_data *d = ir_block(f, b), *e = ir_block(f, s);
+    value before = ir_prev(f, at);
+    e->first = at;
+    e->last = d->last;
+    d->last = before;
+    f->prev[at.i] = 0;
+    if (before.i)
+        f->next[before.i] = 0;
+    else
+        d->first = NO_VALUE;
+    IR_FOR_INSNS (f, s, v)
+        f->home[v.i] = s;
+    move_edges(f, b, s);
+    d->nsucc = 0;
+    ir_jmp(f, b, s, NO_SRC);
+    return s;
+}
+
+value ir_tape(struct func *f) {
+    value first = ir_block(f, f->entry)->first;
+    IR_FOR_INSNS (f, f->entry, v) {
+        if (!ir_is(f, v, OP_TAPE))
+            continue;
+        if (!same_value(v, first))
+            ir_move_before(f, v, first);
+        return v;
+    }
+    return ir_before(f, first, OP_TAPE, NO_VALUE, NO_VALUE, 0, NO_SRC);
+}
+
+void ir_restart(struct func *f) {
+    struct block_data *d = ir_block(f, f->entry);
+    for (unsigned n = 0; n < d->nsucc; n++)
+        drop_pred(f, d->succ[n], ir_pred_slot(f, f->entry, d->succ[n]));
+    d->succ[0] = d->succ[1] = NO_BLOCK;
+    d->nsucc = 0;
+    IR_FOR_INSNS_SAFE (f, f->entry, v)
+        if (!ir_is(f, v, OP_TAPE))
+            ir_remove(f, v);
+}
+
+void ir_steal_edge(struct func *f, block b, block to) {
+    struct block_data *d = ir_block(f, to);
+    assert(d->npred <= 1);
+    if (d->npred == 1) {
+        struct block_data *old = ir_block(f, d->pred[0]);
+        if (same_block(old->succ[0], to))
+            old->succ[0] = old->succ[1];
+        old->succ[1] = NO_BLOCK;
+        old->nsucc--;
+    }
+    d->npred = 0;
+    ir_jmp(f, b, to, NO_SRC);
+}
+
 /* Marks the reachable blocks; explicit stack. */
 static bool *reachable_blocks(const struct func *f) {
     bool *seen = xcalloc(f->nblock, sizeof *seen);

@@ -259,6 +259,16 @@ void ir_cut_edge(struct func *f, block b, unsigned n);
 unsigned ir_redirect(struct func *f, block b, unsigned n, block to);
 /* Splits the edge b -> succ[n] by a new block holding one jmp; phis are unaffected. */
 block ir_split_edge(struct func *f, block b, unsigned n);
+/* Moves `at` and what follows it in its block to a new block, to which the old one jumps. */
+block ir_split_block(struct func *f, value at);
+/* TAPE, as the first instruction of the entry block (added if there was none). */
+value ir_tape(struct func *f);
+/* Makes the entry block begin anew: of its instructions only TAPE stays, and it leads nowhere yet.
+ * Nothing reachable may use the others. */
+void ir_restart(struct func *f);
+/* Makes the edge that is the only way into `to` start at b, which has no terminator: b jumps
+ * there.  The old start, left without that edge, must be unreachable. */
+void ir_steal_edge(struct func *f, block b, block to);
 /* Appends the contents of s to b, where b ends in jmp s and s has no other predecessor. */
 void ir_merge(struct func *f, block b, block s);
 /* Drops blocks that cannot be reached from the entry, and the phi operands they supplied. */

@@ -31,7 +31,7 @@ struct span {
 static const struct span nothing = {0, -1};
 static const struct span everything = {INT64_MIN, INT64_MAX};
 
-#define MAX_WALKS 16
+#define MAX_WALKS 32
 
 struct root {
     value v;
@@ -59,7 +59,7 @@ struct marks {
     uint32_t *mark_at; /* by depth in the dominator tree: nchange when the block was entered */
     bool judging;
     bool supposing; /* edges hold what was supposed; */
-    bool hurry;     /* too many walks: what does not hold falls to what is known without it; */
+    bool hurry;     /* too many walks: what does not hold falls far; */
     bool took_back; /* this walk took something back */
 };
 
@@ -194,6 +194,21 @@ static bool see(struct marks *m, value v) {
     return true;
 }
 
+/* In a hurry: an end of `edge` that does not hold, as only s does, falls to where it is likely to
+ * stay: to what is known without supposing, or to the cell at the pointer, which the test of a loop
+ * has accessed. */
+static struct span lowered(struct span edge, struct span s, struct span floor) {
+    struct span t = edge;
+    bool zero = s.lo <= 0 && 0 <= s.hi;
+    if (is_empty(s) || (is_empty(floor) && !zero))
+        return floor;
+    if (s.lo > t.lo)
+        t.lo = is_empty(floor) || (zero && floor.lo > 0) ? 0 : floor.lo;
+    if (s.hi < t.hi)
+        t.hi = is_empty(floor) || (zero && floor.hi < 0) ? 0 : floor.hi;
+    return is_empty(t) ? floor : t;
+}
+
 /* What is known along an edge to a phi. */
 static void tell_edge(struct marks *m, struct root *r, unsigned slot, struct span s) {
     struct span *edge = &r->edge[slot];
@@ -201,7 +216,7 @@ static void tell_edge(struct marks *m, struct root *r, unsigned slot, struct spa
     if (!m->supposing) {
         *edge = r->floor[slot] = s;
     } else if (!same && !m->judging) {
-        struct span low = m->hurry ? r->floor[slot] : s;
+        struct span low = m->hurry ? lowered(*edge, s, r->floor[slot]) : s;
         m->took_back |= edge->lo != low.lo || edge->hi != low.hi;
         *edge = low;
     }
@@ -268,7 +283,7 @@ static bool suppose(struct marks *m, const struct dom *d, const block *preorder,
     m->supposing = m->took_back = true;
     m->judging = false;
     for (unsigned k = 0; k < MAX_WALKS && m->took_back; k++) {
-        m->hurry = k >= MAX_WALKS / 2;
+        m->hurry = k >= MAX_WALKS / 4;
         m->took_back = false;
         walk(m, d, preorder, n);
     }

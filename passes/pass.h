@@ -12,6 +12,7 @@ struct pass_env {
     uint64_t rewrites;        /* made so far, over all passes */
     struct pass_stats *stats; /* --stats; may be NULL */
     const char *pass;         /* the running pass */
+    uint64_t prerun_steps;    /* how far prerun may go; 0: as far as is usual */
 };
 
 /* Every rewrite asks first: counts it, and says whether the limit still allows it. */

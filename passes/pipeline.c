@@ -1,7 +1,8 @@
 /* pipeline.c: the order of the passes, and the driver that runs them.
  *
  * After each pass the driver settles copies; on demand it verifies, validates, shows, counts and
- * times.  Each level's list below is complete: nothing else decides what runs. */
+ * times.  Each level's list below is complete (but for first_stage): nothing else decides what
+ * runs. */
 #include "passes/pipeline.h"
 
 #include <string.h>
@@ -38,13 +39,17 @@ static const struct stage level_1[] = {
 static const struct stage level_2[] = {
     {"fold,offset-merge,forward,fold,dse,dce", NULL},
     /* Besides: detours that cannot leave the tape are always taken. */
-    {"scan-loop,clear-loop,mul-loop", "offset-merge,inbounds,if-convert,forward,fold,dse,dce"},
+    {"scan-loop,clear-loop,mul-loop", "offset-merge,peel,inbounds,if-convert,forward,fold,dse,dce"},
     /* Loops around idioms may be idioms now. */
     {"clear-loop,mul-loop", CLEAN_UP},
     /* What is left of balanced loops works on values. */
     {"promote", "fold,gvn,dce,forward,dse,fold,dce"},
     {"inbounds,rebase", NULL},
     {NULL, NULL}};
+
+/* Before the level's list, at -O3 and for -S: the less of the program is left, the better. */
+static const char first_stage[] = "prerun";
+#define FIRST_LEVEL 3
 
 static const struct stage *const pipeline_levels[] = {level_0, level_1, level_2, level_2};
 #define MAX_LEVEL 3
@@ -296,9 +301,16 @@ static void compact(struct driver *d) {
         ir_compact(d->f);
 }
 
+static bool runs_first_stage(const struct pipeline_options *o, int level) {
+    return level >= FIRST_LEVEL || (level > 0 && o->prerun);
+}
+
 static bool run_level(struct driver *d) {
     int level = d->o->level < 0 ? 0 : d->o->level > MAX_LEVEL ? MAX_LEVEL : d->o->level;
     bool stop = false;
+    if (runs_first_stage(d->o, level) && !run_list(d, first_stage, &stop))
+        return false;
+    compact(d);
     for (const struct stage *s = pipeline_levels[level]; s->passes && !stop; s++) {
         if (!run_list(d, s->passes, &stop) || (d->changed && !run_list(d, s->then, &stop)))
             return false;
@@ -319,6 +331,7 @@ bool pipeline_run(struct func *f, const struct pipeline_options *o, struct text 
     struct driver d = {.f = f, .o = o, .error = error, .marked = true};
     d.env.opt_limit = o->limited ? o->opt_limit : UINT64_MAX;
     d.env.stats = o->stats;
+    d.env.prerun_steps = o->prerun_steps;
     bool named = o->passes && *o->passes;
     if ((named && !names_known(o->passes, false, error)) ||
         !names_known(o->stop_after, false, error))
@@ -338,6 +351,8 @@ void pipeline_list(struct text *out) {
         text_fmt(out, "  %-14s %s\n", pass_table[i].name, pass_table[i].what);
     for (int level = 0; level <= MAX_LEVEL; level++) {
         text_fmt(out, "-O%d:", level);
+        if (level >= FIRST_LEVEL)
+            text_fmt(out, " %s", first_stage);
         for (const struct stage *s = pipeline_levels[level]; s->passes; s++)
             text_fmt(out, s->then ? " %s (%s)" : " %s", s->passes, s->then);
         text_put(out, "\n");

@@ -64,9 +64,17 @@ for cpu in '' --cpu=x86-64 --cpu=v3 --cpu=v4; do
         $bfopt -S '$cpu' p.b -o p.s && cc p.s -o p.exe && ./p.exe'
 done
 sh_ok "-S is for any processor" 0 '' '' '
-    $bfopt -S -e "+[>]<[<]" | grep -q pcmpeqb && ! $bfopt -S -e "+[>]<[<]" | grep -q vpcmpeqb'
+    $bfopt -S -e ",[>]<[<]" | grep -q pcmpeqb && ! $bfopt -S -e ",[>]<[<]" | grep -q vpcmpeqb'
 sh_ok "two compilations give the same" 0 '' '' '
     $bfopt -S -e "+[>+<-]" >1.s; $bfopt -S -e "+[>+<-]" | cmp - 1.s'
+sh_ok "what needs no input is a string of -S" 0 '1\n' '' '$bfopt -S -e "'"$hi"'" | grep -c "ascii  *.Hi"'
+sh_ok "nothing is run while compiling" 0 '0\n' '' '
+    $bfopt -S --prerun-steps=0 -e "'"$hi"'" | grep -c "ascii  *.Hi"; true'
+ok "much output before the first input" 0 "$(printf '%070000d' 0 | tr 0 '\001')" '' \
+    -O3 --cell-bits=32 -e "$(printf '%070d' 0 | tr 0 +)[>$(printf '%01000d' 0 | tr 0 +)[>+.[-]<-]<-]"
+ok "a tape full before the first input" 0 '\001' '' \
+    -O3 --cell-bits=16 -e "$(printf '%0100d' 0 | tr 0 +)[>$(printf '%070d' 0 | tr 0 +)[>+<-]<-]>>[[>+<-]+>-],+."
+ok "steps for the prerun" 1 '' '~bad number' --prerun-steps=x -e +
 
 # Tiers.
 hot='++++++++[>++++++++[>++++++++[>++++++++[>+<-]<-]<-]<-]>>>>.'

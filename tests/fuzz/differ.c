@@ -85,6 +85,8 @@ void config_text(struct text *out, const struct config *c) {
         text_put(out, " --cpu=x86-64");
     if (c->bounds)
         text_put(out, " --guard=off");
+    if (c->prerun_steps)
+        text_fmt(out, " --prerun-steps=%llu", (unsigned long long)c->prerun_steps);
     if (c->max_regs)
         text_fmt(out, " --max-regs=%u", c->max_regs);
     if (c->ra_seed)
@@ -320,6 +322,7 @@ static struct build_options build_options_of(const struct differ *d, const struc
 static struct func *run_passes(struct differ *d, struct func *f, const struct config *c,
                                struct text *why) {
     struct pipeline_options po = {.level = (int)c->level,
+                                  .prerun_steps = c->prerun_steps,
                                   .verify_each = d->o.verify,
                                   .validate_each = d->o.validate,
                                   .stats = d->o.stats};

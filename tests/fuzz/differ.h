@@ -34,12 +34,13 @@ struct config {
     unsigned cell_bits;
     enum eof_mode eof;
     bool strict;
-    bool baseline;      /* machine code for any x86-64, not for this machine */
-    bool bounds;        /* machine code compares with the limits of the tape */
-    unsigned max_regs;  /* 0: all */
-    uint32_t ra_seed;   /* not 0: random choices of the register allocator */
-    uint32_t threshold; /* of the tiers: rounds before a loop is compiled */
-    bool unit;          /* as a unit: what it leaves on the tape matters */
+    bool baseline;         /* machine code for any x86-64, not for this machine */
+    bool bounds;           /* machine code compares with the limits of the tape */
+    unsigned max_regs;     /* 0: all */
+    uint32_t ra_seed;      /* not 0: random choices of the register allocator */
+    uint32_t threshold;    /* of the tiers: rounds before a loop is compiled */
+    uint64_t prerun_steps; /* at -O3; 0: as usual */
+    bool unit;             /* as a unit: what it leaves on the tape matters */
 };
 
 /* The options of bfopt that mean the same. */

@@ -124,6 +124,12 @@ static void add_variations(struct configs *list, struct config c, enum effort ef
     add_config(list, &c);
 }
 
+/* How far prerun may go: too far and there is nothing left to compile, so mostly not far. */
+static uint64_t draw_prerun(uint32_t seed) {
+    static const uint64_t steps[] = {1, 10, 25, 60, 150, 400, 1, 0};
+    return steps[seed * UINT32_C(2654435761) >> 29];
+}
+
 static struct config plain_config(const struct fuzz_program *p, enum engine engine,
                                   unsigned level) {
     return (struct config){.engine = engine,
@@ -131,6 +137,7 @@ static struct config plain_config(const struct fuzz_program *p, enum engine engi
                            .cell_bits = p->cell_bits,
                            .eof = p->eof,
                            .threshold = engine == ENGINE_TIERED ? 1 + p->seed % 3 : 0,
+                           .prerun_steps = level == 3 ? draw_prerun(p->seed + engine) : 0,
                            .unit = p->tape_seed != 0};
 }
 
