@@ -203,7 +203,7 @@ static void compile_run_passes(struct func *f, const struct options *o, const ch
     if ((o->stats || o->time_passes) && compile_passes == NULL)
         compile_passes = pass_stats_new();
     struct pipeline_options options = {.level = (int)o->level,
-                                       .prerun = o->action == ACT_ASM,
+                                       .kept = o->action == ACT_ASM,
                                        .prerun_steps = o->prerun_steps,
                                        .passes = o->passes,
                                        .print_before = before,

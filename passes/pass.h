@@ -12,6 +12,7 @@ struct pass_env {
     uint64_t rewrites;        /* made so far, over all passes */
     struct pass_stats *stats; /* --stats; may be NULL */
     const char *pass;         /* the running pass */
+    bool kept;                /* the pass stands here because the code will be kept */
     uint64_t prerun_steps;    /* how far prerun may go; 0: as far as is usual */
 };
 

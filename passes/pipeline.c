@@ -1,8 +1,7 @@
 /* pipeline.c: the order of the passes, and the driver that runs them.
  *
  * After each pass the driver settles copies; on demand it verifies, validates, shows, counts and
- * times.  Each level's list below is complete (but for first_stage): nothing else decides what
- * runs. */
+ * times.  Each level's list below is complete: nothing else decides what runs. */
 #include "passes/pipeline.h"
 
 #include <string.h>
@@ -15,9 +14,16 @@
 
 #define VALIDATE_TRIALS 6 /* of validate_each, for each pass */
 
+enum when {
+    ALWAYS, /* what is not said otherwise */
+    FULL,   /* at -O3, or when the code is kept (-S) */
+    KEPT,   /* when the code is kept */
+};
+
 /* Passes, and what cleans up behind them if they changed anything. */
 struct stage {
     const char *passes, *then;
+    enum when when;
 };
 
 static const struct stage level_0[] = {{NULL, NULL}};
@@ -26,6 +32,7 @@ static const struct stage level_0[] = {{NULL, NULL}};
 #define CLEAN_UP "offset-merge,forward,fold,dse,dce"
 
 static const struct stage level_1[] = {
+    {"prerun", NULL, KEPT},
     /* Balanced loops get their pointer back; straight code becomes one load and store a cell. */
     {"offset-merge,forward,fold,dce", NULL},
     /* Idioms, innermost loops first; what surrounds them becomes straight code. */
@@ -37,6 +44,8 @@ static const struct stage level_1[] = {
 };
 
 static const struct stage level_2[] = {
+    /* What is done need not be optimized. */
+    {"prerun", NULL, FULL},
     {"fold,offset-merge,forward,fold,dse,dce", NULL},
     /* Besides: detours that cannot leave the tape are always taken. */
     {"scan-loop,clear-loop,mul-loop", "offset-merge,peel,inbounds,if-convert,forward,fold,dse,dce"},
@@ -44,12 +53,10 @@ static const struct stage level_2[] = {
     {"clear-loop,mul-loop", CLEAN_UP},
     /* What is left of balanced loops works on values. */
     {"promote", "fold,gvn,dce,forward,dse,fold,dce"},
+    /* What is optimized gets further with the same number of steps. */
+    {"prerun", CLEAN_UP, KEPT},
     {"inbounds,rebase", NULL},
     {NULL, NULL}};
-
-/* Before the level's list, at -O3 and for -S: the less of the program is left, the better. */
-static const char first_stage[] = "prerun";
-#define FIRST_LEVEL 3
 
 static const struct stage *const pipeline_levels[] = {level_0, level_1, level_2, level_2};
 #define MAX_LEVEL 3
@@ -301,18 +308,22 @@ static void compact(struct driver *d) {
         ir_compact(d->f);
 }
 
-static bool runs_first_stage(const struct pipeline_options *o, int level) {
-    return level >= FIRST_LEVEL || (level > 0 && o->prerun);
+static bool runs_stage(const struct stage *s, int level, bool kept) {
+    return s->when == ALWAYS || kept || (s->when == FULL && level == MAX_LEVEL);
+}
+
+static bool run_stage(struct driver *d, const struct stage *s, bool *stop) {
+    d->env.kept = s->when == KEPT;
+    return run_list(d, s->passes, stop) && (!d->changed || run_list(d, s->then, stop));
 }
 
 static bool run_level(struct driver *d) {
     int level = d->o->level < 0 ? 0 : d->o->level > MAX_LEVEL ? MAX_LEVEL : d->o->level;
     bool stop = false;
-    if (runs_first_stage(d->o, level) && !run_list(d, first_stage, &stop))
-        return false;
-    compact(d);
     for (const struct stage *s = pipeline_levels[level]; s->passes && !stop; s++) {
-        if (!run_list(d, s->passes, &stop) || (d->changed && !run_list(d, s->then, &stop)))
+        if (!runs_stage(s, level, d->o->kept))
+            continue;
+        if (!run_stage(d, s, &stop))
             return false;
         compact(d);
     }
@@ -351,10 +362,10 @@ void pipeline_list(struct text *out) {
         text_fmt(out, "  %-14s %s\n", pass_table[i].name, pass_table[i].what);
     for (int level = 0; level <= MAX_LEVEL; level++) {
         text_fmt(out, "-O%d:", level);
-        if (level >= FIRST_LEVEL)
-            text_fmt(out, " %s", first_stage);
-        for (const struct stage *s = pipeline_levels[level]; s->passes; s++)
-            text_fmt(out, s->then ? " %s (%s)" : " %s", s->passes, s->then);
+        for (const struct stage *s = pipeline_levels[level]; s->passes; s++) {
+            const char *with = runs_stage(s, level, false) ? "" : "-S:";
+            text_fmt(out, s->then ? " %s%s (%s)" : " %s%s", with, s->passes, s->then);
+        }
         text_put(out, "\n");
     }
 }

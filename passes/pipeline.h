@@ -9,8 +9,8 @@
 /* All zero: -O0, quiet. */
 struct pipeline_options {
     int level;                /* -O0 to -O3 */
-    bool prerun;              /* prerun comes first at any level but -O0 (-S), not only at -O3 */
-    uint64_t prerun_steps;    /* how far; 0: as far as is usual */
+    bool kept;                /* the code will be kept (-S): time spent now is well spent */
+    uint64_t prerun_steps;    /* how far prerun may go; 0: as far as is usual */
     const char *passes;       /* --passes=a,b,c: these instead of the level's; NULL: the level's */
     const char *print_before; /* "all" or names separated by commas; NULL: none */
     const char *print_after;

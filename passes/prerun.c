@@ -24,7 +24,10 @@
 #include "passes/runner.h"
 #include "runtime/alloc.h"
 
-#define PRERUN_STEPS  (UINT64_C(4) << 20) /* about 10 ms */
+#define PRERUN_STEPS  (UINT64_C(2) << 20) /* about 5 ms */
+#define PRERUN_EACH   64                  /* steps for each instruction of the program */
+#define PRERUN_LEAST  (UINT64_C(1) << 14)
+#define PRERUN_KEPT   (UINT64_C(16) << 20)
 #define PRERUN_CELLS  (UINT64_C(1) << 16)
 #define PRERUN_TEXT   (UINT64_C(1) << 16)
 #define PRERUN_STORES 4096
@@ -117,9 +120,20 @@ static uint64_t prerun_cells_set(const struct prerun *p) {
     return n;
 }
 
+/* Machine code is faster than this, so where the program runs next what can be gained is the time
+ * to compile it; where the code is kept, the time of every run. */
+static uint64_t prerun_steps(const struct prerun *p) {
+    if (p->env->prerun_steps)
+        return p->env->prerun_steps;
+    if (p->env->kept)
+        return PRERUN_KEPT;
+    uint64_t steps = PRERUN_LEAST + (uint64_t)PRERUN_EACH * p->f->ninsn;
+    return steps < PRERUN_STEPS ? steps : PRERUN_STEPS;
+}
+
 /* Runs as far as the result can be used; false: not at all. */
 static bool prerun_run(struct prerun *p) {
-    uint64_t steps = p->env->prerun_steps ? p->env->prerun_steps : PRERUN_STEPS;
+    uint64_t steps = prerun_steps(p);
     for (unsigned n = 0; n < PRERUN_TRIES && steps > 0; n++, steps = p->r.used / 2) {
         prerun_go(p, steps);
         if (prerun_ended(p))

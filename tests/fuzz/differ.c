@@ -322,6 +322,7 @@ static struct build_options build_options_of(const struct differ *d, const struc
 static struct func *run_passes(struct differ *d, struct func *f, const struct config *c,
                                struct text *why) {
     struct pipeline_options po = {.level = (int)c->level,
+                                  .kept = c->engine == ENGINE_ASM,
                                   .prerun_steps = c->prerun_steps,
                                   .verify_each = d->o.verify,
                                   .validate_each = d->o.validate,

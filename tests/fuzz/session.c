@@ -132,13 +132,14 @@ static uint64_t draw_prerun(uint32_t seed) {
 
 static struct config plain_config(const struct fuzz_program *p, enum engine engine,
                                   unsigned level) {
-    return (struct config){.engine = engine,
-                           .level = level,
-                           .cell_bits = p->cell_bits,
-                           .eof = p->eof,
-                           .threshold = engine == ENGINE_TIERED ? 1 + p->seed % 3 : 0,
-                           .prerun_steps = level == 3 ? draw_prerun(p->seed + engine) : 0,
-                           .unit = p->tape_seed != 0};
+    return (struct config){
+        .engine = engine,
+        .level = level,
+        .cell_bits = p->cell_bits,
+        .eof = p->eof,
+        .threshold = engine == ENGINE_TIERED ? 1 + p->seed % 3 : 0,
+        .prerun_steps = level == 3 || engine == ENGINE_ASM ? draw_prerun(p->seed + engine) : 0,
+        .unit = p->tape_seed != 0};
 }
 
 static void list_configs(struct configs *list, const struct fuzz_program *p, enum effort effort) {
