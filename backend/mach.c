@@ -32,6 +32,13 @@ uint32_t mach_push(struct mach *m, struct minsn in) {
     return m->ninsn++;
 }
 
+void mach_reserve(struct mach *m, uint32_t n) {
+    if (n <= m->insn_cap)
+        return;
+    m->insn = xrealloc(m->insn, n, sizeof *m->insn);
+    m->insn_cap = n;
+}
+
 void mach_print_reg(struct text *out, const struct mach *m, mreg r, unsigned size) {
     if (r == NO_REG)
         text_char(out, '_');

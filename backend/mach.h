@@ -133,6 +133,8 @@ static inline const struct mdesc *mach_desc(const struct mach *m, const struct m
 }
 /* Appends a copy of `in` to m->insn (the block being filled is the last); returns its index. */
 uint32_t mach_push(struct mach *m, struct minsn in);
+/* Makes room for about n instructions at once. */
+void mach_reserve(struct mach *m, uint32_t n);
 /* Text of a whole function, for --print-after=isel and =ra and for error reports. */
 void mach_print(struct text *out, const struct mach *m);
 

@@ -302,8 +302,9 @@ void ra_build_intervals(struct ra *ra) {
     struct live_set live = {xalloc((size_t)n + 1, 4), xcalloc((size_t)n + 1, 4), 0};
     struct live_in in = {.start = xcalloc((size_t)m->nblock + 1, 4),
                          .count = xcalloc((size_t)m->nblock + 1, 4)};
-    ra->range = xgrow(ra->range, &ra->range_cap, 1, sizeof *ra->range);
-    ra->use = xgrow(ra->use, &ra->use_cap, 1, sizeof *ra->use);
+    /* Most registers have one range, and about two uses. */
+    ra->range = xgrow(ra->range, &ra->range_cap, (uint64_t)n + n / 4 + 1, sizeof *ra->range);
+    ra->use = xgrow(ra->use, &ra->use_cap, (uint64_t)m->ninsn + m->ninsn / 2 + 1, sizeof *ra->use);
     collect_hints(ra);
     for (uint32_t b = m->nblock; b-- > 0;)
         build_block(ra, &in, &live, b);

@@ -438,6 +438,8 @@ struct mach *ra_rewrite(struct ra *ra) {
     struct rewrite w = {.ra = ra, .out = mach_new(ra->t), .scratch_slot = RA_NONE};
     w.index = xalloc((size_t)ra->m->nblock + 1, sizeof *w.index);
     make_plans(&w);
+    /* Moves come in, and empty moves and phis go. */
+    mach_reserve(w.out, ra->m->ninsn + (uint32_t)(w.inside.n + w.edges.n) / 2);
     for (uint32_t b = 0; b < ra->m->nblock; b++) {
         emit_block(&w, b);
         emit_edge_blocks(&w, b);

@@ -147,8 +147,7 @@ static bool blocks_load(const struct func *f, value load, value v) {
     if (ir_at(f, load)->trap == MAY_TRAP &&
         ((effects & EFF_IO) || ir_at(f, v)->trap == NO_TRAP_DOM))
         return true; /* the mark of v may rest on this load */
-    return (effects & EFF_WRITE) &&
-           (ir_is(f, v, OP_CALL) || overlap(f, load, v) != OTHER_CELL);
+    return (effects & EFF_WRITE) && (ir_is(f, v, OP_CALL) || overlap(f, load, v) != OTHER_CELL);
 }
 
 bool select_can_sink(const struct select *s, value v, value at) {
@@ -491,6 +490,7 @@ struct mach *select_function(struct func *f, const struct select_target *t, void
     s.m->tape_cells = f->tape_cells;
     s.m->ir = f;
     s.uses = ir_use_counts(f);
+    mach_reserve(s.m, f->ninsn - f->ndead);
     s.vreg = xalloc(f->ninsn, sizeof(mreg));
     memset(s.vreg, 0xff, f->ninsn * sizeof(mreg));
     s.taken = xcalloc(f->ninsn, sizeof *s.taken);

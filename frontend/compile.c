@@ -118,6 +118,9 @@ void compile_report(const struct options *o) {
 
 /* ---- making IR ---- */
 
+/* What compiling takes for an operation of the source, in large programs: measured. */
+#define COMPILE_BYTES_AN_OP 256
+
 static struct build_options compile_build_options(const struct options *o) {
     return (struct build_options){.cell_bits = o->cell_bits,
                                   .strict = o->strict,
@@ -128,6 +131,7 @@ static struct build_options compile_build_options(const struct options *o) {
 
 struct func *compile_build(const struct program *p, const struct options *o) {
     struct build_options options = compile_build_options(o);
+    alloc_expect((size_t)p->nop * COMPILE_BYTES_AN_OP);
     struct func *f = ir_build_program(p, &options);
     compile_time(o, "build");
     return f;

@@ -160,7 +160,8 @@ static struct func *build(const struct program *p, uint32_t from, uint32_t to,
      * saves copying while the arrays grow. */
     if (to - from < UINT32_MAX / 4)
         ir_reserve(f, 3 * (to - from) + 16);
-    if (o->simplify && !o->strict)
+    f->simplified = o->simplify && !o->strict;
+    if (f->simplified)
         build_local(f, p, from, to, o);
     else
         build_plain(f, p, from, to, o);

@@ -672,6 +672,7 @@ void ir_compact(struct func *f) {
     xfree(r.block);
     g->program = f->program;
     g->strict = f->strict;
+    g->simplified = f->simplified;
     g->tape_cells = f->tape_cells;
     g->string = f->string;
     g->nstring = f->nstring;

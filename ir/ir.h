@@ -117,6 +117,7 @@ struct func {
     unsigned cell_bits;  /* 8, 16, 32 or 64 */
     bool program;        /* entered once, at cell 0, with an all-zero tape; else any loop of one */
     bool strict;         /* TOUCHes make every trap exact */
+    bool simplified;     /* built by build_local.c */
     uint64_t tape_cells; /* size of the tape the code will run on; 0: not known */
 
     struct insn *insn; /* insn[0] is unused */

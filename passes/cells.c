@@ -1,8 +1,8 @@
 /* cells.c: numbering of (root, offset) pairs; see cells.h.
  *
- * The way from a pointer to its root is remembered for every move on it, so that a chain of moves
- * of any length costs linear time altogether.  A root may turn into a COPY while a pass runs; the
- * walk then goes on from where it had stopped. */
+ * The way from a pointer to its root is remembered for every move on a chain of several, so that a
+ * chain of any length costs linear time altogether.  A root may turn into a COPY while a pass runs;
+ * the walk then goes on from where it had stopped. */
 #include "passes/cells.h"
 
 #include <string.h>
@@ -11,9 +11,26 @@
 
 void cells_init(struct cells *c, struct func *f) {
     *c = (struct cells){.f = f, .n = 1, .size = 64};
-    while (c->size < f->ninsn / 8) /* a guess; it grows */
+}
+
+void cells_expect_all(struct cells *c) {
+    assert(!c->table);
+    while (c->size < c->f->ninsn / 8) /* a guess; it grows */
         c->size *= 2;
-    c->table = xcalloc(c->size, sizeof *c->table);
+}
+
+#ifdef NDEBUG
+#define CELLS_FEW 512
+#else
+#define CELLS_FEW 3 /* so that every test forgets */
+#endif
+
+void cells_forget(struct cells *c) {
+    if (c->n < CELLS_FEW)
+        return;
+    memset(c->table, 0, c->size * sizeof *c->table);
+    c->n = 1;
+    c->last = 0;
 }
 
 void cells_free(struct cells *c) {
@@ -45,9 +62,13 @@ struct cell cells_address(struct cells *c, value p, int64_t k) {
     p = ir_resolve(c->f, p);
     if (!ir_is(c->f, p, OP_MOVE))
         return (struct cell){p, k};
+    /* Most chains are one move long: no need to remember those. */
+    value root = ir_resolve(c->f, ir_at(c->f, p)->a);
+    if (!ir_is(c->f, root, OP_MOVE))
+        return (struct cell){root, cells_add(k, ir_at(c->f, p)->imm)};
     if (c->npointer < c->f->ninsn)
         cells_cover(c);
-    value root = p;
+    root = p;
     int64_t total = 0;
     while (cells_step(c, &root, &total))
         ;
@@ -95,6 +116,8 @@ uint32_t cells_id(struct cells *c, value p, int64_t k) {
     struct cell a = cells_address(c, p, k);
     if (c->last && same_cell(a, c->at[c->last]))
         return c->last;
+    if (!c->table)
+        c->table = xcalloc(c->size, sizeof *c->table);
     struct cells_entry *e = cells_find(c, a);
     if (e->id != 0)
         return c->last = e->id;

@@ -21,8 +21,8 @@ struct cells {
     struct cells_entry {
         uint32_t root, id; /* id 0: free */
         int64_t off;
-    } * table; /* hash table; size a power of two */
-    uint32_t size;
+    } * table;            /* hash table; made when the first number is asked for */
+    uint32_t size;        /* a power of two */
     uint32_t last;        /* the number given last: most cells are used twice in a row */
     struct cell *pointer; /* memo: root and distance of each move seen */
     uint32_t npointer;
@@ -30,6 +30,11 @@ struct cells {
 
 void cells_init(struct cells *c, struct func *f);
 void cells_free(struct cells *c);
+/* Makes room at once for about as many cells as such a function has, for who numbers them all. */
+void cells_expect_all(struct cells *c);
+/* For who needs numbers for one loop at a time: forgets those given so far when they have become
+ * so many that the table no longer fits the processor's cache. */
+void cells_forget(struct cells *c);
 /* The address p + k as root and offset. */
 struct cell cells_address(struct cells *c, value p, int64_t k);
 /* The number of the cell at p + k (given one if it has none). */

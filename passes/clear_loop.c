@@ -132,6 +132,7 @@ static bool clear_ends(struct clear *c) {
 }
 
 static bool clear_matches(struct clear *c) {
+    cells_forget(&c->cells);
     c->id = 0;
     c->now = (struct clear_sum){true, true, 0};
     c->touch = NO_VALUE;

@@ -510,6 +510,7 @@ static void dse_self_stores(struct dse *d, block b) {
 bool pass_dse(struct func *f, struct pass_env *env) {
     struct dse d = {.f = f, .env = env, .rpo = cfg_rpo(f)};
     cells_init(&d.cells, f);
+    cells_expect_all(&d.cells);
     d.cell_of = xcalloc(f->ninsn, sizeof *d.cell_of);
     d.in = xcalloc(f->nblock, sizeof *d.in);
     d.dirty = xcalloc(f->nblock, sizeof *d.dirty);

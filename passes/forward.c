@@ -830,6 +830,7 @@ static void forward_start(struct forward *w) {
     w->of_loop = xcalloc(w->loops.nloop, sizeof *w->of_loop);
     w->now = (struct memory){.lo = 1, .hi = 0};
     cells_init(&w->cells, f);
+    cells_expect_all(&w->cells);
     forward_sum_loops(w);
 }
 

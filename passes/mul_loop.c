@@ -203,6 +203,7 @@ static bool mul_collect(struct mul *m) {
     for (uint32_t i = 0; i < m->ncell; i++)
         m->slot_of_id[m->cell[i].id] = 0;
     m->ncell = m->nval = m->nkept = 0;
+    cells_forget(&m->cells);
     m->root = NO_VALUE;
     IR_FOR_INSNS (m->f, m->l.body, v) {
         const struct insn *in = ir_at(m->f, v);
@@ -524,11 +525,30 @@ static void mul_prepare_kept(struct mul *m) {
     }
 }
 
+static void mul_note_unsure(void *context, value v, value root, bool inside) {
+    struct mul *m = context;
+    (void)root;
+    if (!inside)
+        m->unsure[ir_home(m->f, v).i] = true;
+}
+
+/* Asks for the blocks with accesses that may leave the tape: only when a loop wants to know, since
+ * it is the larger part of the work of a pass that finds nothing. */
+static void mul_find_unsure(struct mul *m) {
+    m->nknown = m->f->nblock;
+    m->unsure = xcalloc(m->f->nblock, sizeof *m->unsure);
+    bounds_walk(m->f, mul_note_unsure, m);
+}
+
 /* Would the straight line do no harm if it ran with a counter of 0?  (Decided before it is built.)
  */
 static bool mul_needs_no_guard(struct mul *m) {
     uint32_t nwritten = 0;
-    if (!m->l.guarded || m->l.body.i >= m->nknown || m->unsure[m->l.body.i])
+    if (!m->l.guarded)
+        return false;
+    if (!m->unsure)
+        mul_find_unsure(m);
+    if (m->l.body.i >= m->nknown || m->unsure[m->l.body.i])
         return false;
     for (uint32_t i = 0; i < m->ncell; i++) {
         nwritten += m->cell[i].written && i != m->counter;
@@ -624,15 +644,9 @@ static block mul_try(struct mul *m, block b, bool *changed) {
     if (m->l.guarded && !unguarded)
         return NO_BLOCK;
     b = selfloop_inline(m->f, &m->l);
-    m->unsure[b.i] = true; /* it has become longer */
+    if (m->unsure && b.i < m->nknown)
+        m->unsure[b.i] = true; /* it has become longer */
     return b;
-}
-
-static void mul_note_unsure(void *context, value v, value root, bool inside) {
-    struct mul *m = context;
-    (void)root;
-    if (!inside)
-        m->unsure[ir_home(m->f, v).i] = true;
 }
 
 bool pass_mul_loop(struct func *f, struct pass_env *env) {
@@ -640,9 +654,6 @@ bool pass_mul_loop(struct func *f, struct pass_env *env) {
     bool changed = false;
     cells_init(&m.cells, f);
     selfloop_mark_escapes(f);
-    m.nknown = f->nblock;
-    m.unsure = xcalloc(f->nblock, sizeof *m.unsure);
-    bounds_walk(f, mul_note_unsure, &m);
     for (uint32_t i = 1, n = f->nblock; i < n; i++) {
         block b = {i};
         if (ir_block(f, b)->dead)

@@ -18,7 +18,11 @@ enum when {
     ALWAYS, /* what is not said otherwise */
     FULL,   /* at -O3, or when the code is kept (-S) */
     KEPT,   /* when the code is kept */
+    SMALL,  /* below -O3 not in large functions that were built simplified: it would find little */
 };
+
+/* Records from which on a function is large. */
+#define LARGE 100000
 
 /* Passes, and what cleans up behind them if they changed anything. */
 struct stage {
@@ -34,7 +38,7 @@ static const struct stage level_0[] = {{NULL, NULL}};
 static const struct stage level_1[] = {
     {"prerun", NULL, KEPT},
     /* Balanced loops get their pointer back; straight code becomes one load and store a cell. */
-    {"offset-merge,forward,fold,dce", NULL},
+    {"offset-merge,forward,fold,dce", NULL, SMALL},
     /* Idioms, innermost loops first; what surrounds them becomes straight code. */
     {"scan-loop,clear-loop,mul-loop", "offset-merge,forward,fold"},
     {"dse,dce", NULL},
@@ -46,7 +50,7 @@ static const struct stage level_1[] = {
 static const struct stage level_2[] = {
     /* What is done need not be optimized. */
     {"prerun", NULL, FULL},
-    {"fold,offset-merge,forward,fold,dse,dce", NULL},
+    {"fold,offset-merge,forward,fold,dse,dce", NULL, SMALL},
     /* Besides: detours that cannot leave the tape are always taken. */
     {"scan-loop,clear-loop,mul-loop", "offset-merge,peel,inbounds,if-convert,forward,fold,dse,dce"},
     /* Loops around idioms may be idioms now. */
@@ -309,19 +313,27 @@ static void compact(struct driver *d) {
 }
 
 static bool runs_stage(const struct stage *s, int level, bool kept) {
-    return s->when == ALWAYS || kept || (s->when == FULL && level == MAX_LEVEL);
+    return s->when == ALWAYS || s->when == SMALL || kept ||
+           (s->when == FULL && level == MAX_LEVEL);
+}
+
+static bool is_superfluous(const struct stage *s, const struct func *f, int level) {
+    return s->when == SMALL && f->simplified && f->ninsn >= LARGE && level < MAX_LEVEL;
 }
 
 static bool run_stage(struct driver *d, const struct stage *s, bool *stop) {
     d->env.kept = s->when == KEPT;
-    return run_list(d, s->passes, stop) && (!d->changed || run_list(d, s->then, stop));
+    if (!run_list(d, s->passes, stop))
+        return false;
+    compact(d);
+    return !d->changed || run_list(d, s->then, stop);
 }
 
 static bool run_level(struct driver *d) {
     int level = d->o->level < 0 ? 0 : d->o->level > MAX_LEVEL ? MAX_LEVEL : d->o->level;
     bool stop = false;
     for (const struct stage *s = pipeline_levels[level]; s->passes && !stop; s++) {
-        if (!runs_stage(s, level, d->o->kept))
+        if (!runs_stage(s, level, d->o->kept) || is_superfluous(s, d->f, level))
             continue;
         if (!run_stage(d, s, &stop))
             return false;

@@ -88,6 +88,7 @@ static bool scan_only(struct scan *s) {
 }
 
 static bool scan_matches(struct scan *s) {
+    cells_forget(&s->cells);
     return scan_find_phi(s) && scan_find_test(s) && scan_only(s);
 }
 

@@ -65,7 +65,7 @@ static size_t alloc_size(size_t n, size_t size) {
  * page faults.  Only the aligned middle is advised, which no other block shares. */
 #define ALLOC_HUGE (size_t)(2 << 20)
 static void *alloc_advise(void *p, size_t bytes) {
-    if (bytes >= 8 * ALLOC_HUGE) {
+    if (bytes >= 2 * ALLOC_HUGE) {
         uintptr_t from = ((uintptr_t)p + ALLOC_HUGE - 1) & ~(uintptr_t)(ALLOC_HUGE - 1);
         uintptr_t to = ((uintptr_t)p + bytes) & ~(uintptr_t)(ALLOC_HUGE - 1);
         madvise((void *)from, to - from, MADV_HUGEPAGE);
@@ -77,6 +77,16 @@ void alloc_set_up(void) {
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
     mallopt(M_TOP_PAD, 16 << 20);
+}
+
+void alloc_expect(size_t bytes) {
+    if (bytes < 8 * ALLOC_HUGE)
+        return;
+    /* The end of the heap grows by the block and keeps that when the block is freed again. */
+    void *p = malloc(bytes);
+    if (p != NULL)
+        alloc_advise(p, bytes);
+    free(p);
 }
 
 void *xalloc(size_t n, size_t size) {

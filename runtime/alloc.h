@@ -16,6 +16,9 @@
  * the kernel, which would have to clear it again.  Passes make and drop large arrays all the
  * time. */
 void alloc_set_up(void);
+/* Before work that will need about this many bytes: asks for them at once and in huge pages, which
+ * saves most of the page faults.  Nothing happens if they are not to be had, or few. */
+void alloc_expect(size_t bytes);
 
 /* n * size bytes, uninitialised (xalloc) or zero (xcalloc); never NULL.  An overflowing product or
  * a failed allocation ends the process through fatal_no_memory(). */

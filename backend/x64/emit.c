@@ -414,6 +414,8 @@ struct emitted *emit(const struct mach *m, enum x64_level level) {
     read_rows();
     struct emitted *e = new_stream(m);
     struct emitter x = {.e = e, .m = m};
+    e->item = xalloc((size_t)m->ninsn + m->nblock + 256, sizeof *e->item);
+    e->cap = m->ninsn + m->nblock + 256;
     x.real = xalloc(m->nblock, sizeof *x.real);
     x.align = xcalloc(m->nblock, sizeof *x.align);
     find_real_targets(&x);
