@@ -23,6 +23,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "ben
 from measure import Limits, run_command
 
 ENGINES = {
+    "default": [],
     "interp": ["--interp"],
     "O1": ["-O1", "--jit"],
     "O3": ["-O3", "--jit"],
@@ -147,7 +148,7 @@ def parse_arguments():
         description="Compare what programs print under every engine with what they should.")
     parser.add_argument("directory", help="programs NAME.b with NAME.out and perhaps NAME.in")
     parser.add_argument("--bfopt", default="build/release/bfopt", help="the binary to test")
-    parser.add_argument("--engines", default="interp,O1,O3,asm",
+    parser.add_argument("--engines", default="default,interp,O1,O3,asm",
                         help="comma-separated; " + ", ".join(ENGINES))
     parser.add_argument("--ref", action="store_true", help="the reference interpreter, too")
     parser.add_argument("--only", help="only these programs, comma-separated")
