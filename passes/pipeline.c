@@ -51,8 +51,9 @@ static const struct stage level_2[] = {
     /* What is done need not be optimized. */
     {"prerun", NULL, FULL},
     {"fold,offset-merge,forward,fold,dse,dce", NULL, SMALL},
-    /* Besides: detours that cannot leave the tape are always taken. */
-    {"scan-loop,clear-loop,mul-loop", "offset-merge,peel,inbounds,if-convert,forward,fold,dse,dce"},
+    /* Besides: ways back are cut short; detours that cannot leave the tape are always taken. */
+    {"scan-loop,clear-loop,mul-loop",
+     "offset-merge,home,peel,inbounds,if-convert,forward,fold,dse,dce"},
     /* Loops around idioms may be idioms now. */
     {"clear-loop,mul-loop", CLEAN_UP},
     /* What is left of balanced loops works on values. */
