@@ -13,8 +13,8 @@
  *  - a scan looked at its last cell, and what was known on the side it moves away from stays known.
  * Where touches were removed, because every iteration of a loop left to the next one what it knew,
  * more walks follow: they suppose the whole tape along every edge, and take back what does not
- * hold, until all that is left supports itself. no_trap(range) is in addition only for the start of
- * a program: a constant distance from cell 0.
+ * hold, until all that is left supports itself. no_trap(range) is only for the start of a program:
+ * a constant distance from cell 0, on the tape whatever else is accessed.
  */
 #include "ir/verify.h"
 
@@ -127,7 +127,15 @@ static bool wrong_mark(struct marks *m, value v, const char *why) {
     return false;
 }
 
-static bool judge(struct marks *m, value v, const struct insn *in, uint32_t root, bool inside) {
+/* The last cell that a program's tape is known to have. */
+static int64_t last_cell(const struct func *f) {
+    uint64_t cells = f->tape_cells ? f->tape_cells : 1;
+    return cells > INT64_MAX ? INT64_MAX : (int64_t)(cells - 1);
+}
+
+/* The access at `off` from the root: is its mark, if it has one, true? */
+static bool judge(struct marks *m, value v, const struct insn *in, uint32_t root, int64_t off,
+                  bool inside) {
     if (in->trap == MAY_TRAP || !m->judging)
         return true;
     if (in->op == OP_SCAN || in->op == OP_HASH)
@@ -135,7 +143,9 @@ static bool judge(struct marks *m, value v, const struct insn *in, uint32_t root
     bool start = m->f->program && ir_is(m->f, m->root[root].v, OP_TAPE);
     if (in->trap == NO_TRAP_RANGE && !start)
         return wrong_mark(m, v, "no_trap(range) is not at a constant distance from cell 0");
-    if (!inside)
+    /* It must not rest on another access, which selection may still move behind this one. */
+    bool fixed = off >= 0 && off <= last_cell(m->f);
+    if (!inside || (in->trap == NO_TRAP_RANGE && !fixed))
         return wrong_mark(m, v,
                           in->trap == NO_TRAP_RANGE
                               ? "no_trap(range) is not shown to be on the tape"
@@ -148,12 +158,12 @@ static bool see_access(struct marks *m, value v, const struct insn *in) {
     uint32_t root = m->root_of[in->a.i];
     int64_t off;
     if (__builtin_add_overflow(m->off[in->a.i], in->imm, &off))
-        return judge(m, v, in, root, false);
+        return judge(m, v, in, root, 0, false);
     struct span s = m->root[root].now;
     bool inside = !is_empty(s) && s.lo <= off && off <= s.hi;
     if (!inside)
         set_span(m, root, extended(s, off));
-    return judge(m, v, in, root, inside);
+    return judge(m, v, in, root, off, inside);
 }
 
 /* The cell the scan ends at lies at in->imm from its result. */
@@ -181,10 +191,9 @@ static bool see(struct marks *m, value v) {
     if (in->op == OP_PHI) {
         see_phi(m, v);
     } else if (in->op == OP_TAPE && m->f->program) {
-        uint64_t cells = m->f->tape_cells ? m->f->tape_cells : 1;
-        set_span(m, m->root_of[v.i], (struct span){0, (int64_t)(cells - 1)});
+        set_span(m, m->root_of[v.i], (struct span){0, last_cell(m->f)});
     } else if (in->op == OP_HASH) {
-        return judge(m, v, in, m->root_of[in->a.i], false);
+        return judge(m, v, in, m->root_of[in->a.i], 0, false);
     } else if (op_info[in->op].effects & EFF_TRAP) {
         if (!see_access(m, v, in))
             return false;

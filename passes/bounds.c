@@ -77,6 +77,18 @@ static struct interval bounds_of(struct bounds *s, value p) {
     return bounds_from(bounds_root(s, a.root)->now, a.off);
 }
 
+/* The last cell that a program's tape is known to have. */
+static int64_t bounds_last_cell(const struct func *f) {
+    uint64_t cells = f->tape_cells ? f->tape_cells : 1;
+    return cells > INT64_MAX ? INT64_MAX : (int64_t)(cells - 1);
+}
+
+/* Is this a cell of the tape in every run? */
+static bool bounds_is_fixed(const struct bounds *s, struct cell a) {
+    return s->f->program && ir_is(s->f, a.root, OP_TAPE) && a.off >= 0 &&
+           a.off <= bounds_last_cell(s->f);
+}
+
 /* v accesses the cell at its operand + its offset. */
 static void bounds_access(struct bounds *s, value v) {
     const struct insn *in = ir_at(s->f, v);
@@ -86,7 +98,7 @@ static void bounds_access(struct bounds *s, value v) {
     if (!inside)
         bounds_set(s, a.root, bounds_with(now, a.off));
     if (s->visit && in->op != OP_SCAN)
-        s->visit(s->context, v, a.root, inside);
+        s->visit(s->context, v, inside, bounds_is_fixed(s, a));
 }
 
 /* A scan: the first cell it looks at, and what is known of where it ends. */
@@ -117,9 +129,7 @@ static void bounds_phi(struct bounds *s, value v) {
 static void bounds_start(struct bounds *s, value tape) {
     if (!s->f->program)
         return;
-    uint64_t cells = s->f->tape_cells ? s->f->tape_cells : 1;
-    int64_t last = cells > INT64_MAX ? INT64_MAX : (int64_t)(cells - 1);
-    bounds_set(s, tape, (struct interval){0, last});
+    bounds_set(s, tape, (struct interval){0, bounds_last_cell(s->f)});
 }
 
 /* Tells the pointer phis of the successors what is known at the end of b. */

@@ -16,9 +16,10 @@
 
 #include "ir/ir.h"
 
-/* Called for each LOAD, STORE and TOUCH (v; its cell belongs to root): does what was accessed
- * before on every way here prove that it stays on the tape?  May mark or remove v. */
-typedef void bounds_visit(void *context, value v, value root, bool inside);
+/* Called for each LOAD, STORE and TOUCH: does what was accessed before on every way here prove that
+ * it stays `inside` the tape?  And would it without any access, being `fixed` to a cell at a
+ * constant distance from cell 0?  May mark or remove v. */
+typedef void bounds_visit(void *context, value v, bool inside, bool fixed);
 
 /* Visits the accesses of all reachable blocks, blocks after those that dominate them. */
 void bounds_walk(struct func *f, bounds_visit *visit, void *context);

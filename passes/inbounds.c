@@ -17,20 +17,19 @@ struct inbounds {
     bool changed;
 };
 
-static void inbounds_mark(void *context, value v, value root, bool inside) {
+static void inbounds_mark(void *context, value v, bool inside, bool fixed) {
     struct inbounds *s = context;
     struct func *f = s->f;
     if (!inside || ir_at(f, v)->trap != MAY_TRAP || !pass_may(s->env))
         return;
     s->changed = true;
-    bool start = ir_is(f, root, OP_TAPE) && f->program;
     if (ir_is(f, v, OP_TOUCH)) {
         pass_count(s->env, "touches", 1);
         ir_remove(f, v);
         return;
     }
-    pass_count(s->env, start ? "range" : "dominated", 1);
-    ir_at(f, v)->trap = start ? NO_TRAP_RANGE : NO_TRAP_DOM;
+    pass_count(s->env, fixed ? "range" : "dominated", 1);
+    ir_at(f, v)->trap = fixed ? NO_TRAP_RANGE : NO_TRAP_DOM;
 }
 
 bool pass_inbounds(struct func *f, struct pass_env *env) {

@@ -525,9 +525,9 @@ static void mul_prepare_kept(struct mul *m) {
     }
 }
 
-static void mul_note_unsure(void *context, value v, value root, bool inside) {
+static void mul_note_unsure(void *context, value v, bool inside, bool fixed) {
     struct mul *m = context;
-    (void)root;
+    (void)fixed;
     if (!inside)
         m->unsure[ir_home(m->f, v).i] = true;
 }

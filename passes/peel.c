@@ -305,9 +305,9 @@ static void peel_loop(struct peel *p) {
 
 /* ---- the pass ---- */
 
-static void note_inside(void *context, value v, value root, bool inside) {
+static void note_inside(void *context, value v, bool inside, bool fixed) {
     struct peel *p = context;
-    (void)root;
+    (void)fixed;
     p->inside[v.i] = inside;
 }
 

@@ -8,6 +8,7 @@ suite bench python3 tests/bench/selftest.py "$build"
 suite unit sh tests/unit.sh "$build"
 suite filetest "$build/tests/filetest" tests/ir
 suite irfuzz "$build/tests/irfuzz" -n "${test_irfuzz:-8000}" tests/ir
+suite targets "$build/tests/replay" -n "${test_targets:-1500}" tests/fuzz/corpus
 suite must-fail "$build/tests/filetest" --must-fail tests/must-fail
 suite cli sh tests/cli/run.sh "$build"
 suite faults python3 tests/faults.py "$build"
