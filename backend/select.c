@@ -312,6 +312,16 @@ static void select_phis(struct select *s) {
         s->now = v;
         select_emit(s, in);
     }
+    if (s->t->behind_phis)
+        s->t->behind_phis(s);
+}
+
+mreg select_before(struct select *s, value v) {
+    uint32_t i = 0;
+    while (s->group[i].r[0] != s->vreg[v.i])
+        i++;
+    assert(i < s->ngroup);
+    return s->group[i].r[0] = select_new_reg(s);
 }
 
 /* ---- the walk ---- */

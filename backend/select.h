@@ -49,6 +49,8 @@ struct select_target {
     void (*insn)(struct select *s, value v);
     /* Emits code that puts the constant c into register r and leaves the flags alone. */
     void (*constant)(struct select *s, value c, mreg r);
+    /* Optional: emits code between the phis of the present block and what follows. */
+    void (*behind_phis)(struct select *s);
 };
 
 /* A place in code: a block of the IR, or a label inside a group. */
@@ -95,6 +97,9 @@ mreg select_new_reg(struct select *s);
 mreg select_reg(struct select *s, value v);
 /* The register in which the present instruction has to leave v. */
 mreg select_def(struct select *s, value v);
+/* For behind_phis: makes the phi v of the present block define a new register, and returns it; v's
+ * own is for what is emitted now. */
+mreg select_before(struct select *s, value v);
 
 /* The present instruction makes the access of the load v, too. */
 static inline void select_take(struct select *s, value v) {

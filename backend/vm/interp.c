@@ -19,6 +19,9 @@ struct decoder {
     uint32_t *src; /* per word: source position */
     uint32_t nword, cap, src_cap;
     uint32_t *start; /* per block: its first word */
+    struct vm_walk *walk;
+    uint32_t nwalk, walk_cap;
+    uint32_t *uses; /* of IR values; made for the first walk */
 };
 
 static enum vm_op inverted(enum vm_op op) {
@@ -156,6 +159,66 @@ static void decode_branch(struct decoder *d, uint32_t b, const struct minsn *in,
         push(d, (struct vm_word){.op = VM_JUMP, .r0 = no}, in->src);
 }
 
+/* ---- walks ---- */
+
+/* Is block b, of a walk's blocks first .. last, all selected code?  What the allocator adds moves
+ * values from where they are. */
+static bool is_plain(const struct mach *m, const struct mblock *b, uint32_t first, uint32_t last) {
+    for (uint32_t i = b->first; i < b->end; i++)
+        if (m->insn[i].orig == 0 && m->insn[i].op != VM_JUMP)
+            return false;
+    for (unsigned n = 0; n < b->nsucc && b != &m->block[last]; n++)
+        if (b->succ[n] < first || b->succ[n] > last)
+            return false;
+    return true;
+}
+
+/* The machine block at the end of walk w, whose head is b, if leaving the loop there is as good as
+ * not having been in it: all values but the pointer are where they were.  0: none. */
+static uint32_t walk_latch(const struct mach *m, uint32_t b, const struct walk *w) {
+    uint32_t last = b;
+    while (last < m->nblock && m->block[last].ir_block != w->latch.i)
+        last++;
+    const struct mblock *latch = &m->block[last];
+    if (last == m->nblock || latch->nsucc != 2 || m->insn[latch->end - 2].op != VM_BRNZ_M)
+        return 0;
+    for (uint32_t i = b; i <= last; i++)
+        if (!is_plain(m, &m->block[i], b, last))
+            return 0;
+    return last;
+}
+
+/* What to do at once before a round: nothing but a move, if the loop could not be left from here.
+ */
+static void decode_walk(struct decoder *d, uint32_t b, const struct minsn *in) {
+    const struct func *f = d->m->ir;
+    value phi = {in->ir};
+    struct walk w;
+    if (!d->uses)
+        d->uses = ir_use_counts((struct func *)(uintptr_t)f); /* which it does not change */
+    bool found = walk_find(f, ir_home(f, phi), d->uses, &w);
+    assert(found);
+    uint32_t latch = found ? walk_latch(d->m, b, &w) : 0;
+    struct minsn move = *in;
+    move.op = VM_MOVE;
+    struct vm_word word = decode_insn(d, &move);
+    if (latch == 0) {
+        if (word.r0 != word.r1)
+            push(d, word, in->src);
+        return;
+    }
+    const struct mblock *mb = &d->m->block[latch];
+    const struct minsn *branch = &d->m->insn[mb->end - 2];
+    d->walk = xgrow(d->walk, &d->walk_cap, (uint64_t)d->nwalk + 1, sizeof *d->walk);
+    d->walk[d->nwalk] = vm_walk_make(&w, d->m->cell_bits);
+    word.imm = d->nwalk++;
+    word.disp = (int32_t)frame(branch->r[1]);
+    word.op = VM_WALK_ALL +
+              (in->r[0] == 0 && in->r[1] == 0 && branch->r[1] == 0 ? VM_PTR : 0) * VM_OP_COUNT;
+    word.r2 = final_target(d->m, mb->succ[1]);
+    push(d, word, in->src);
+}
+
 static void decode_block(struct decoder *d, uint32_t b) {
     const struct mblock *mb = &d->m->block[b];
     uint32_t first = d->nword;
@@ -173,7 +236,9 @@ static void decode_block(struct decoder *d, uint32_t b) {
                 push(d, (struct vm_word){.op = VM_JUMP, .r0 = to}, in->src);
             return;
         }
-        if (!fuse_clear(d, in, first))
+        if (in->op == VM_WALK)
+            decode_walk(d, b, in);
+        else if (!fuse_clear(d, in, first))
             push(d, decode_insn(d, in), in->src);
     }
 }
@@ -185,7 +250,7 @@ static void link_branches(struct decoder *d) {
         uint64_t op = w->op % VM_OP_COUNT;
         if (op == VM_JUMP || (op >= VM_BRNZ && op <= VM_BRGE_I))
             w->r0 = d->start[w->r0] - i;
-        else if (op >= VM_ADD_BRNZ && op <= VM_LOAD_BRZ)
+        else if ((op >= VM_ADD_BRNZ && op <= VM_LOAD_BRZ) || op == VM_WALK_ALL)
             w->r2 = d->start[w->r2] - i;
     }
 }
@@ -198,9 +263,16 @@ struct vm_code *vm_decode(const struct mach *m) {
         decode_block(&d, b);
     link_branches(&d);
     xfree(d.start);
+    xfree(d.uses);
     struct vm_code *c = xcalloc(1, sizeof *c);
-    *c = (struct vm_code){.word = d.word, .src = d.src, .n = d.nword,
-                          .nframe = VM_NREGS + m->nslots, .ir = m->ir, .cell_bits = m->cell_bits};
+    *c = (struct vm_code){.word = d.word,
+                          .src = d.src,
+                          .n = d.nword,
+                          .walk = d.walk,
+                          .nwalk = d.nwalk,
+                          .nframe = VM_NREGS + m->nslots,
+                          .ir = m->ir,
+                          .cell_bits = m->cell_bits};
     return c;
 }
 
@@ -209,6 +281,7 @@ void vm_code_free(struct vm_code *c) {
         return;
     xfree(c->word);
     xfree(c->src);
+    xfree(c->walk);
     xfree(c);
 }
 
@@ -242,8 +315,8 @@ static inline uint8_t *scan_8(const struct tape *t, uint8_t *p, int64_t step) {
 
 /* ---- running ---- */
 
-#define JOIN_(a, b)    a##b
-#define JOIN(a, b)     JOIN_(a, b)
+#define JOIN_(a, b) a##b
+#define JOIN(a, b)  JOIN_(a, b)
 
 #define BITS     8
 #define THREADED 1
@@ -289,6 +362,8 @@ static runner *runner_for(unsigned bits, enum vm_dispatch dispatch) {
 
 void vm_execute(struct vm_code *c, struct rt *rt, uint8_t *pointer, enum vm_dispatch dispatch) {
     uint64_t *frame = xcalloc(c->nframe, sizeof *frame);
+    for (uint32_t i = 0; i < c->nwalk; i++)
+        vm_walk_place(&c->walk[i], &rt->tape);
     rt->end = RUN_DONE;
     runner_for(c->cell_bits, dispatch)(c, c->word, frame, rt, pointer);
     xfree(frame);

@@ -3,6 +3,7 @@
 #define BFOPT_BACKEND_VM_INTERP_H
 
 #include "backend/vm/vm.h"
+#include "ir/walk.h"
 
 /* An instruction is a row of vm.def plus VM_OP_COUNT times the variant, a sum of these. */
 enum vm_variant {
@@ -24,10 +25,34 @@ struct vm_word {
     int64_t imm;
 };
 
+/* A walk (ir/walk.h), in bytes, ready to run. */
+struct vm_walk_op {
+    int64_t dst, src;
+    uint64_t keep, factor, add; /* keep: 0 or all ones */
+};
+
+/* What a walk has come to: where the next round would begin, and whether there is one. */
+struct vm_walked {
+    uint8_t *p;
+    uint64_t more;
+};
+
+struct vm_walk {
+    struct vm_walked (*run)(const struct vm_walk *k, uint8_t *p);
+    int64_t step, test; /* test: from the pointer of the next round */
+    int64_t low, high;  /* of the bytes a round accesses, the first and the one past the last */
+    uintptr_t from;     /* a round may begin in [from, from + span) */
+    uint64_t span;
+    unsigned nop;
+    struct vm_walk_op op[WALK_MAX_OPS];
+};
+
 struct vm_code {
     struct vm_word *word;
     uint32_t *src; /* per word: source position */
     uint32_t n, nframe;
+    struct vm_walk *walk;
+    uint32_t nwalk;
     const struct func *ir; /* for strings; not owned */
     unsigned cell_bits;
     bool threaded; /* ops were replaced by addresses */
@@ -35,6 +60,10 @@ struct vm_code {
 
 struct vm_code *vm_decode(const struct mach *m);
 void vm_code_free(struct vm_code *c);
+/* Fills in w->run and everything else but the limits, for cells of this width. */
+struct vm_walk vm_walk_make(const struct walk *w, unsigned cell_bits);
+/* Sets the limits for tape t. */
+void vm_walk_place(struct vm_walk *k, const struct tape *t);
 /* Runs decoded code, always with the same dispatch. */
 void vm_execute(struct vm_code *c, struct rt *rt, uint8_t *pointer, enum vm_dispatch dispatch);
 

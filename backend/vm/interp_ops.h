@@ -148,6 +148,23 @@ dispatch:
         NEXT;
     }
 
+    INSN(WALK) {
+        __builtin_unreachable(); /* decoded to WALK_ALL, or a move */
+    }
+    INSN(WALK_ALL) {
+        const struct vm_walk *k = &code->walk[w->imm];
+        struct vm_walked to = k->run(k, (uint8_t *)(uintptr_t)R(1));
+        *(uint64_t *)((char *)frame + (to.more ? w->r0 : (uint32_t)w->disp)) = (uintptr_t)to.p;
+        ptr = frame[0];
+        BRANCH(to.more == 0, r2);
+    }
+    AT_PTR(WALK_ALL) {
+        const struct vm_walk *k = &code->walk[w->imm];
+        struct vm_walked to = k->run(k, (uint8_t *)(uintptr_t)ptr);
+        SET_PTR((uintptr_t)to.p);
+        BRANCH(to.more == 0, r2);
+    }
+
     MEM(LOAD, { R(0) = C; NEXT; })
     MEM(STORE, { C = X(R(2)); NEXT; })
     MEM(STORE_I, { C = X(w->imm); NEXT; })

@@ -6,6 +6,7 @@
  * arithmetic on cells in place, immediates, tests of cells, comparisons fused into branches. */
 #include "backend/select.h"
 #include "backend/vm/vm.h"
+#include "ir/walk.h"
 #include "runtime/bug.h"
 
 enum vm_rule {
@@ -13,6 +14,12 @@ enum vm_rule {
 #define RULE(name, what) RULE_##name,
 #include "backend/vm/rules.def"
 #undef RULE
+};
+
+/* The walk whose blocks are being selected (they are neighbours, the last comes first). */
+struct context {
+    struct walk walk;
+    block head; /* NO_BLOCK: none */
 };
 
 /* How far a branch looks back for the store of the value it tests. */
@@ -299,11 +306,49 @@ static bool branch_on_cell(struct select *s, value c, struct minsn *in) {
     return true;
 }
 
+/* Walks test by the pointer of the next round: so the decoder knows its register. */
+static bool branch_on_walk(struct select *s, value c, struct minsn *in) {
+    struct context *x = s->ctx;
+    if (!x->head.i || !same_block(x->walk.latch, s->block))
+        return false;
+    *in = make(VM_BRNZ_M, RULE_br_walk);
+    in->r[1] = select_reg(s, x->walk.next);
+    in->disp = (int32_t)((x->walk.test - x->walk.step) * cell_bytes(s));
+    if (ir_is(s->f, c, OP_LOAD) && select_can_fold(s, c, s->now)) {
+        in->trap = ir_at(s->f, c)->trap == MAY_TRAP;
+        in->src = ir_at(s->f, c)->src;
+        select_take(s, c);
+    }
+    return true;
+}
+
+/* At the end of a loop: is it a walk? */
+static void begin_walk(struct select *s, block head) {
+    struct context *x = s->ctx;
+    if (s->layout.pos[head.i] <= s->layout.pos[s->block.i])
+        x->head = walk_find(s->f, head, s->uses, &x->walk) ? head : NO_BLOCK;
+}
+
+/* What a walk may do at once before a round; the interpreter goes on behind the loop if that was
+ * all. */
+static void make_walk(struct select *s) {
+    struct context *x = s->ctx;
+    if (!x->head.i || !same_block(x->head, s->block))
+        return;
+    struct minsn in = make(VM_WALK, RULE_walk);
+    s->now = x->walk.phi;
+    in.r[0] = select_def(s, x->walk.phi);
+    in.r[1] = select_before(s, x->walk.phi);
+    select_emit(s, in);
+    x->head = NO_BLOCK;
+}
+
 static void make_branch(struct select *s, value v) {
     const struct block_data *d = ir_block(s->f, s->block);
     value c = ir_at(s->f, v)->a;
     struct minsn in;
-    if (!branch_on_compare(s, c, &in) && !branch_on_cell(s, c, &in)) {
+    begin_walk(s, d->succ[0]);
+    if (!branch_on_walk(s, c, &in) && !branch_on_compare(s, c, &in) && !branch_on_cell(s, c, &in)) {
         in = make(VM_BRNZ, RULE_br_value);
         in.r[1] = select_reg(s, c);
     }
@@ -361,6 +406,7 @@ static void vm_insn(struct select *s, value v) {
 }
 
 struct mach *vm_select(struct func *f) {
-    static const struct select_target target = {&vm_target, vm_insn, make_constant};
-    return select_function(f, &target, NULL);
+    static const struct select_target target = {&vm_target, vm_insn, make_constant, make_walk};
+    struct context x = {.head = NO_BLOCK};
+    return select_function(f, &target, &x);
 }
