@@ -527,6 +527,18 @@ block ir_split_block(struct func *f, value at) {
     return s;
 }
 
+block ir_detour(struct func *f, value at, value cond, uint32_t src) {
+    block top = ir_home(f, at), rest = ir_split_block(f, at), side = ir_block_new(f, top);
+    ir_remove(f, ir_terminator(f, top));
+    struct block_data *d = ir_block(f, top);
+    d->succ[0] = NO_BLOCK;
+    d->nsucc = 0;
+    ir_block(f, rest)->npred = 0;
+    ir_br(f, top, cond, side, rest, src);
+    ir_jmp(f, side, rest, src);
+    return side;
+}
+
 value ir_tape(struct func *f) {
     value first = ir_block(f, f->entry)->first;
     IR_FOR_INSNS (f, f->entry, v) {

@@ -262,6 +262,9 @@ unsigned ir_redirect(struct func *f, block b, unsigned n, block to);
 block ir_split_edge(struct func *f, block b, unsigned n);
 /* Moves `at` and what follows it in its block to a new block, to which the old one jumps. */
 block ir_split_block(struct func *f, value at);
+/* Makes a detour before `at`: its block ends in br cond, side, rest, where side is a new block that
+ * jumps to rest, which begins with `at`.  Returns side. */
+block ir_detour(struct func *f, value at, value cond, uint32_t src);
 /* TAPE, as the first instruction of the entry block (added if there was none). */
 value ir_tape(struct func *f);
 /* Makes the entry block begin anew: of its instructions only TAPE stays, and it leads nowhere yet.

@@ -58,6 +58,7 @@ static const struct stage level_2[] = {
     {"clear-loop,mul-loop", CLEAN_UP},
     /* What is left of balanced loops works on values. */
     {"promote", "fold,gvn,dce,forward,dse,fold,dce"},
+    {"carry", "fold,dce"},
     /* What is optimized gets further with the same number of steps. */
     {"prerun", CLEAN_UP, KEPT},
     {"inbounds,rebase", NULL},
