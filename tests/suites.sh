@@ -11,6 +11,7 @@ suite irfuzz "$build/tests/irfuzz" -n "${test_irfuzz:-8000}" tests/ir
 suite targets "$build/tests/replay" -n "${test_targets:-1500}" tests/fuzz/corpus
 suite must-fail "$build/tests/filetest" --must-fail tests/must-fail
 suite cli sh tests/cli/run.sh "$build"
+suite objdump python3 tests/objdump.py "$build"
 suite faults python3 tests/faults.py "$build"
 suite facts sh tests/facts.sh "$build"
 suite tape python3 tests/tape.py "$build"

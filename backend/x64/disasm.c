@@ -93,7 +93,7 @@ static bool put_label(struct listing *l, const struct x64_insn *in,
 
 static void put_decoded(struct listing *l, const struct x64_insn *in,
                         const ZydisDecodedInstruction *d, const ZydisDecodedOperand *operand) {
-    text_fmt(l->out, d->operand_count_visible > 0 ? "%-8s" : "%s",
+    text_fmt(l->out, d->operand_count_visible > 0 ? "%-7s " : "%s",
              ZydisMnemonicGetString(d->mnemonic));
     for (unsigned n = 0; n < d->operand_count_visible; n++) {
         char name[96];

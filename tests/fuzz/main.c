@@ -9,6 +9,7 @@
  *   --asm=N           one program of N is assembled from -S and run, too
  *   --tape-seed=N     files: as units, on a tape with these contents
  *   --from=N          random: skip the first N
+ *   --print           random: print the programs, one a line, instead of running them
  *   --verify          verify the IR after every pass (builds with assertions always do)
  *   --validate        evaluate the IR before and after every pass
  *   --check-ra        prove each register allocation
@@ -77,6 +78,7 @@ static void exhaustive(struct session *s, void *arg) {
 
 struct series {
     uint64_t from, count, seed;
+    bool print;
 };
 
 static void random_programs(struct session *s, void *arg) {
@@ -88,6 +90,10 @@ static void random_programs(struct session *s, void *arg) {
         uint8_t input[16];
         t.len = 0;
         generate_program(&t, &r, 12);
+        if (series->print) {
+            printf("%.*s\n", (int)t.len, t.p ? t.p : "");
+            continue;
+        }
         struct fuzz_program p = {.text = t.p ? t.p : "",
                                  .len = t.len,
                                  .input = input,
@@ -160,7 +166,7 @@ static void files(struct session *s, void *arg) {
 static int usage(void) {
     fprintf(stderr, "usage: fuzz [--quick|--all|--sample=N] [--asm=N] [--verify] [--validate]\n"
                     "            [--check-ra] [--stats] [--steps=N] [--cells=N] [--tape-seed=N]\n"
-                    "            [--from=N] [--sabotage=output|crash|end]\n"
+                    "            [--from=N] [--print] [--sabotage=output|crash|end]\n"
                     "            exhaustive LENGTH | random COUNT [SEED] | files FILE...\n");
     return 1;
 }
@@ -173,6 +179,7 @@ static bool is(const char *a, const char *b) {
 struct wishes {
     struct session_options o;
     uint64_t sample, asm_every, tape_seed, from;
+    bool print;
 };
 
 static bool take_number(struct wishes *w, const char *a) {
@@ -227,7 +234,9 @@ int main(int argc, char **argv) {
         .o = {.differ = {.max_steps = 20000, .cells = 4096}, .effort = EFFORT_NORMAL}};
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; at++)
-        if (!take_option(&w.o, argv[at]) && !take_number(&w, argv[at]))
+        if (is(argv[at], "--print"))
+            w.print = true;
+        else if (!take_option(&w.o, argv[at]) && !take_number(&w, argv[at]))
             return usage();
     w.o.sample = (unsigned)w.sample;
     w.o.asm_every = (unsigned)w.asm_every;
@@ -241,7 +250,9 @@ int main(int argc, char **argv) {
     }
     if (is(argv[0], "random")) {
         struct series series = {w.from, strtoull(argv[1], NULL, 10),
-                                argc > 2 ? strtoull(argv[2], NULL, 10) : 1};
+                                argc > 2 ? strtoull(argv[2], NULL, 10) : 1, w.print};
+        if (w.print)
+            return random_programs(NULL, &series), 0;
         return !session_run(&w.o, random_programs, &series);
     }
     if (is(argv[0], "files")) {
