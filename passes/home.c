@@ -8,7 +8,7 @@
  * back passes all of them: it comes at least as far as the cell before the first one the way out
  * looked at.  There the scan starts now.  Mostly it also ends there, as that is where the program
  * came from; then one test that the processor predicts stands for a chain of loads through the
- * tape, and if `forward` knows that cell to be 0, nothing at all is left.
+ * tape.  If that cell can be shown to be 0 (zeros.h), nothing is left but the pointer.
  *
  * Ways out and back are scans, or walks (walks.h): loops that do something to each record.  The
  * pointer behind a walk back becomes the result of such a scan, put behind the loop, which so no
@@ -27,6 +27,7 @@
  * Linear.  Tests: tests/ir/home. */
 #include "passes/pass.h"
 #include "passes/walks.h"
+#include "passes/zeros.h"
 #include "runtime/alloc.h"
 
 #define HOME_BLOCKS 32 /* looked at for one way back */
@@ -195,6 +196,13 @@ static value make_start(struct home *h, const struct way *w, int64_t test, value
     return ir_before(h->f, at, OP_MOVE, w->first.root, NO_VALUE, off, ir_at(h->f, at)->src);
 }
 
+/* Is the cell before the way's first known to be 0 behind `at` in block b, so that it is the end?
+ */
+static bool is_home(struct home *h, const struct way *w, block b, value at) {
+    struct cell c = {w->first.root, cells_add(w->first.off, -w->step)};
+    return zeros_prove(h->f, &h->cells, &h->lanes, b, at, c);
+}
+
 static void return_by_scan(struct home *h, value v) {
     const struct insn *in = ir_at(h->f, v);
     struct cell start = cells_address(&h->cells, in->a, in->imm);
@@ -202,9 +210,13 @@ static void return_by_scan(struct home *h, value v) {
     if (!find_return(h, start, in->stride, ir_home(h->f, v), ir_prev(h->f, v), &w) ||
         !pass_may(h->env))
         return;
+    bool there = is_home(h, &w, ir_home(h->f, v), ir_prev(h->f, v));
     value from = make_start(h, &w, ir_at(h->f, v)->imm, v);
-    ir_at(h->f, v)->a = from;
-    pass_count(h->env, "scans", 1);
+    pass_count(h->env, there ? "known_scans" : "scans", 1);
+    if (there)
+        ir_replace(h->f, v, from);
+    else
+        ir_at(h->f, v)->a = from;
     h->changed = true;
 }
 
@@ -247,11 +259,14 @@ static void return_by_walk(struct home *h, const struct walk *k) {
     value at = ir_block(f, k->exit)->first;
     while (ir_is(f, at, OP_PHI))
         at = ir_next(f, at);
-    value from = make_start(h, &w, k->test, at);
-    value end = ir_before(f, at, OP_SCAN, from, NO_VALUE, k->test, k->src);
-    ir_at(f, end)->stride = (int32_t)k->step;
+    bool there = is_home(h, &w, k->exit, NO_VALUE);
+    value end = make_start(h, &w, k->test, at);
+    if (!there) {
+        end = ir_before(f, at, OP_SCAN, end, NO_VALUE, k->test, k->src);
+        ir_at(f, end)->stride = (int32_t)k->step;
+    }
     ir_replace(f, phi, end);
-    pass_count(h->env, "walks", 1);
+    pass_count(h->env, there ? "known_walks" : "walks", 1);
     h->changed = true;
 }
 
@@ -274,7 +289,7 @@ static void index_walks(struct home *h) {
 static void visit_block(struct home *h, block b, const uint32_t *exit_of) {
     if (exit_of[b.i])
         return_by_walk(h, &h->walk[exit_of[b.i]]);
-    IR_FOR_INSNS (h->f, b, v)
+    IR_FOR_INSNS_SAFE (h->f, b, v)
         if (ir_is(h->f, v, OP_SCAN))
             return_by_scan(h, v);
 }
