@@ -26,6 +26,7 @@ struct bounds_undo {
 struct bounds {
     struct func *f;
     bounds_visit *visit; /* NULL in the first walk */
+    bounds_end *end;     /* so is this */
     void *context;
     struct cells cells;
     uint32_t *number; /* root value -> number */
@@ -174,6 +175,8 @@ static void bounds_enter(struct bounds *s, block b) {
         }
     }
     bounds_tell(s, b);
+    if (s->end)
+        s->end(s->context, s, b);
 }
 
 static void bounds_leave(struct bounds *s, block b) {
@@ -193,7 +196,7 @@ static void bounds_once(struct bounds *s, struct domtree *t) {
     }
 }
 
-void bounds_walk(struct func *f, bounds_visit *visit, void *context) {
+static void bounds_walks(struct func *f, bounds_visit *visit, bounds_end *end, void *context) {
     struct bounds s = {.f = f, .context = context, .nroot = 1};
     struct rpo r = cfg_rpo(f);
     struct dom d = cfg_dom(f, &r);
@@ -203,6 +206,7 @@ void bounds_walk(struct func *f, bounds_visit *visit, void *context) {
     s.undo_at = xcalloc(f->nblock, sizeof *s.undo_at);
     bounds_once(&s, &t);
     s.visit = visit;
+    s.end = end;
     bounds_once(&s, &t);
     domtree_free(&t);
     cfg_dom_free(&d);
@@ -212,4 +216,17 @@ void bounds_walk(struct func *f, bounds_visit *visit, void *context) {
     xfree(s.root);
     xfree(s.undo);
     xfree(s.undo_at);
+}
+
+void bounds_walk(struct func *f, bounds_visit *visit, void *context) {
+    bounds_walks(f, visit, NULL, context);
+}
+
+void bounds_at_ends(struct func *f, bounds_end *end, void *context) {
+    bounds_walks(f, NULL, end, context);
+}
+
+bool bounds_knows(struct bounds *s, value p, int64_t lo, int64_t hi) {
+    struct interval i = bounds_of(s, p);
+    return i.lo <= lo && hi <= i.hi;
 }

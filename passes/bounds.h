@@ -24,4 +24,11 @@ typedef void bounds_visit(void *context, value v, bool inside, bool fixed);
 /* Visits the accesses of all reachable blocks, blocks after those that dominate them. */
 void bounds_walk(struct func *f, bounds_visit *visit, void *context);
 
+struct bounds;
+typedef void bounds_end(void *context, struct bounds *s, block b);
+/* Calls end for each reachable block, with what is known at its end. */
+void bounds_at_ends(struct func *f, bounds_end *end, void *context);
+/* Are the cells from p + lo to p + hi known to be on the tape? */
+bool bounds_knows(struct bounds *s, value p, int64_t lo, int64_t hi);
+
 #endif

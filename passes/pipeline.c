@@ -56,6 +56,8 @@ static const struct stage level_2[] = {
      "offset-merge,home,peel,inbounds,if-convert,forward,fold,dse,dce"},
     /* Loops around idioms may be idioms now. */
     {"clear-loop,mul-loop", CLEAN_UP},
+    /* Decisions become arithmetic. */
+    {"flatten", CLEAN_UP},
     /* What is left of balanced loops works on values. */
     {"promote", "fold,gvn,dce,forward,dse,fold,dce"},
     {"carry", "fold,dce"},
