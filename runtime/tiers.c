@@ -135,7 +135,7 @@ uint32_t tiers_number(struct tiers *t, uint32_t open, uint32_t parent) {
     t->slot = xgrow(t->slot, &t->slot_cap, (uint64_t)t->nloop + 1, sizeof *t->slot);
     t->rt->loop = t->slot;
     uint32_t n = t->nloop++;
-    uint32_t budget = t->can_compile ? t->o->threshold : FOR_EVER;
+    uint32_t budget = t->o->threshold != 0 ? t->o->threshold : FOR_EVER;
     t->loop[n] = (struct tier_loop){.open = open,
                                     .close = (uint32_t)(close - t->op),
                                     .parent = parent,
@@ -210,8 +210,24 @@ static uint32_t tiers_choose(const struct tiers *t, uint32_t loop) {
     }
 }
 
+/* What compiling needs is made ready when it is asked for the first time: most programs that print
+ * a line and end never ask.  False: machine code cannot run. */
+static bool tiers_prepare(struct tiers *t) {
+    if (t->prepared)
+        return t->can_compile;
+    t->prepared = true;
+    t->can_compile = fault_install(t->rt);
+    if (t->can_compile && !t->o->wait)
+        t->worker = worker_start(t->o);
+    return t->can_compile;
+}
+
 static void tiers_request(struct tiers *t, uint32_t loop) {
     struct tier_request r;
+    if (!tiers_prepare(t)) {
+        t->loop[loop].state = TIER_FAILED;
+        return;
+    }
     if (!tier_unit_cut(t, loop, &r)) {
         t->loop[loop].state = TIER_FAILED;
         tiers_log(t, loop, "is too large to be compiled");
@@ -309,9 +325,6 @@ bool tiers_run(struct program *p, struct rt *rt, const struct tier_options *o,
     rt->tiers = &t;
     rt->loop_deep = tiers_call_deep;
     rt->stack_limit = tiers_stack_limit();
-    t.can_compile = o->threshold != 0 && fault_install(rt);
-    if (t.can_compile && !o->wait)
-        t.worker = worker_start(o);
     const uint8_t *end = tier0_run(&t, NO_LOOP, rt->tape.base);
     bool over = t.worker == NULL || worker_stop(t.worker, o->wait_at_end);
     if (t.can_compile)

@@ -90,6 +90,21 @@ for options in "--ref" "--interp" "--jit"; do
         ! sed -n '/prctl(\(PR_SET_MDWE\|0x41\)/,\$p' '$work/calls' | grep PROT_EXEC"
 done
 
+# ---- what a short program costs ----
+threads() {
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -qq -e trace=clone,clone3,sigaltstack -o "$work/calls" \
+        "$bfopt" "$1" >/dev/null
+}
+check "strace bfopt for threads" threads samples/factorial.b
+check "a program with hot loops starts a thread" grep -q '^[0-9]* *clone' "$work/calls"
+case $(readelf -d "$bfopt") in
+*libasan* | *libtsan*) ;; # which make stacks of their own
+*)
+    check "strace bfopt for threads, a short program" threads samples/hello.b
+    check "a program without hot loops starts none, nor catches faults" no_line . "$work/calls"
+    ;;
+esac
+
 # ---- bfopt itself ----
 
 readelf -hldW "$bfopt" >"$work/elf"
