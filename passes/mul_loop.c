@@ -35,6 +35,7 @@
 #include <string.h>
 
 #include "passes/bounds.h"
+#include "passes/modular.h"
 #include "passes/pass.h"
 #include "passes/selfloop.h"
 #include "runtime/alloc.h"
@@ -395,14 +396,6 @@ static void mul_emit_store(struct mul *m, value at, const struct mul_cell *c, va
     ir_before(m->f, at, OP_STORE, m->root, v, m->cells.at[c->id].off, c->store_src);
 }
 
-/* a^-1 modulo 2^64 for odd a: each Newton step doubles the number of right bits, from 3. */
-static uint64_t mul_inverse(uint64_t a) {
-    uint64_t x = a;
-    for (int i = 0; i < 5; i++)
-        x *= 2 - a * x;
-    return x;
-}
-
 /* What the counter held before the loop. */
 static value mul_emit_start(struct mul *m, value at) {
     const struct mul_cell *c = &m->cell[m->counter];
@@ -564,7 +557,7 @@ static void mul_rewrite_odd(struct mul *m) {
     struct func *f = m->f;
     value at = ir_terminator(f, m->l.body);
     mul_prepare_kept(m);
-    struct mul_trips n = {mul_emit_start(m, at), ir_wrap(f, mul_inverse(0 - m->step))};
+    struct mul_trips n = {mul_emit_start(m, at), ir_wrap(f, odd_inverse(0 - m->step))};
     mul_emit_cells(m, at, &n);
     for (uint32_t i = 0; i < m->nval; i++)
         if (ir_at(f, m->val[i].v)->mark)
@@ -600,7 +593,7 @@ static value mul_emit_even_trips(struct mul *m, value at) {
     unsigned twos = mul_twos(m);
     uint32_t src = ir_at(f, at)->src;
     value half = ir_before(f, at, OP_SHR, m->l.guard, ir_const(f, twos), 0, src);
-    uint64_t inverse = mul_inverse(ir_wrap(f, 0 - m->step) >> twos);
+    uint64_t inverse = odd_inverse(ir_wrap(f, 0 - m->step) >> twos);
     value n = mul_emit(m, at, OP_MUL, half, ir_const(f, inverse));
     return ir_before(f, at, OP_AND, n, ir_const(f, ir_wrap(f, UINT64_MAX) >> twos), 0, src);
 }

@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "passes/fold.h"
+#include "passes/modular.h"
 #include "runtime/alloc.h"
 
 /* Besides the operations of the IR: */
@@ -198,14 +199,6 @@ static bool loop_find(struct runner *r, struct runner_loop *l) {
     l->counter = test.cell;
     const struct runner_sum *now = &l->cell[l->counter].now;
     return now->what == SUM_CELL && ir_wrap(r->f, now->n - test.n) == 0;
-}
-
-/* a^-1 modulo 2^64 for odd a: each Newton step doubles the number of right bits, from 3. */
-static uint64_t odd_inverse(uint64_t a) {
-    uint64_t x = a;
-    for (int i = 0; i < 5; i++)
-        x *= 2 - a * x;
-    return x;
 }
 
 /* The smallest n > 0 with start + n * step = 0, or 0 if there is none (or it is 2^64). */
