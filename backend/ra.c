@@ -19,7 +19,8 @@ static void choose_registers(struct ra *ra) {
 }
 
 static void ra_free(struct ra *ra) {
-    xfree(ra->insn);
+    if (!ra->opt.consume)
+        xfree(ra->insn);
     xfree(ra->iv);
     xfree(ra->range);
     xfree(ra->use);

@@ -13,14 +13,16 @@ struct ra_options {
     unsigned max_regs; /* use only the first max_regs of target->order; 0: all.  Registers that
                           instructions fix stay usable by those instructions. */
     uint32_t seed;     /* not 0: random (correct) choices, for tests */
+    bool consume;      /* the input is not needed again: its instructions may be overwritten */
 };
 
 struct ra_stats {
     uint32_t intervals, splits, spills, reloads, moves, slots, edge_blocks;
 };
 
-/* Allocates a copy of m; m itself is unchanged.  The result has physical registers, no phis, slots
- * counted in nslots, minsn.orig set.  Never fails (3 registers always suffice, besides fixed ones).
+/* Allocates a copy of m; m itself is unchanged (but see consume).  The result has physical
+ * registers, no phis, slots counted in nslots, minsn.orig set.  Never fails (3 registers always
+ * suffice, besides fixed ones).
  */
 struct mach *ra_allocate(const struct mach *m, const struct ra_options *opt,
                          struct ra_stats *stats);

@@ -287,8 +287,11 @@ static void finish_intervals(struct ra *ra) {
 void ra_build_intervals(struct ra *ra) {
     const struct mach *m = ra->m;
     uint32_t n = m->nvreg;
-    ra->insn = xalloc((size_t)m->ninsn + 1, sizeof *ra->insn);
-    memcpy(ra->insn, m->insn, m->ninsn * sizeof *ra->insn);
+    ra->insn = m->insn;
+    if (!ra->opt.consume) {
+        ra->insn = xalloc((size_t)m->ninsn + 1, sizeof *ra->insn);
+        memcpy(ra->insn, m->insn, m->ninsn * sizeof *ra->insn);
+    }
     ra->niv = ra->iv_cap = n;
     ra->iv = xcalloc((size_t)n + 1, sizeof *ra->iv);
     ra->nrange = ra->nuse = 1; /* index 0 means none */

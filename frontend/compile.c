@@ -314,6 +314,12 @@ enum x64_level compile_level(const struct options *o) {
     return X64_LEVEL_BASE;
 }
 
+/* Has the IR served its purpose?  Other engines may be tried after the JIT, and listings show it.
+ */
+static bool compile_is_last(enum compile_target target, const struct options *o) {
+    return target == TARGET_X64 && o->engine == ENGINE_JIT && o->action == ACT_RUN;
+}
+
 struct mach *compile_select(struct func *f, enum compile_target target, bool bounds,
                             const struct options *o) {
     struct isel_options select = {.check_bounds = bounds};
@@ -322,14 +328,17 @@ struct mach *compile_select(struct func *f, enum compile_target target, bool bou
     compile_time(o, "isel");
     if (o->stats && target == TARGET_X64)
         compile_rule_stats(m);
-    struct ra_options options = {.max_regs = o->max_regs, .seed = o->ra_seed};
+    bool check = o->check_ra || compile_always_checks;
+    if (compile_is_last(target, o))
+        ir_drop_code(f);
+    struct ra_options options = {.max_regs = o->max_regs, .seed = o->ra_seed, .consume = !check};
     struct ra_stats stats = {0};
     struct mach *allocated = ra_allocate(m, &options, &stats);
     compile_print_mach(&o->print_after, "ra", allocated);
     compile_time(o, "ra");
     if (o->stats)
         compile_ra_stats(o, &stats);
-    if (o->check_ra || compile_always_checks) {
+    if (check) {
         compile_check_allocation(m, allocated);
         compile_time(o, "check-ra");
     }

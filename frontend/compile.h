@@ -25,7 +25,7 @@ bool compile_optimize(struct func *f, const struct options *o);
 
 enum compile_target { TARGET_VM, TARGET_X64 };
 /* Selects instructions and allocates registers; bounds: accesses compare with the tape's limits,
- * as it has no guards. */
+ * as it has no guards.  Where nothing else can want it, f loses its code on the way. */
 struct mach *compile_select(struct func *f, enum compile_target target, bool bounds,
                             const struct options *o);
 

@@ -183,6 +183,8 @@ static enum exit_status main_read_program(struct job *j) {
 static struct func *main_optimize(struct job *j) {
     if (j->func == NULL)
         j->func = compile_build(&j->program, &j->o);
+    xfree(j->program.op); /* the IR says it all */
+    j->program.op = NULL;
     return compile_optimize(j->func, &j->o) ? j->func : NULL;
 }
 

@@ -141,6 +141,10 @@ static void build_op(struct builder *bd, const struct program *p, const struct b
 
 static void build_plain(struct func *f, const struct program *p, uint32_t from, uint32_t to,
                         const struct build_options *o) {
+    /* An addition or a bracket makes three instructions, a move one: this is seldom exceeded, and
+     * saves copying while the arrays grow. */
+    if (to - from < UINT32_MAX / 4)
+        ir_reserve(f, 3 * (to - from) + 16);
     struct builder bd = {.f = f, .o = o, .b = ir_block_new(f, NO_BLOCK)};
     bd.ptr = ir_append(f, bd.b, OP_TAPE, NO_VALUE, NO_VALUE, 0, NO_SRC);
     for (uint32_t i = from; i < to; i++)
@@ -156,16 +160,12 @@ static struct func *build(const struct program *p, uint32_t from, uint32_t to,
     struct func *f = ir_new(o->cell_bits);
     f->strict = o->strict;
     f->tape_cells = o->tape_cells;
-    /* An addition or a bracket makes three instructions, a move one: this is seldom exceeded, and
-     * saves copying while the arrays grow. */
-    if (to - from < UINT32_MAX / 4)
-        ir_reserve(f, 3 * (to - from) + 16);
     f->simplified = o->simplify && !o->strict;
     if (f->simplified)
         build_local(f, p, from, to, o);
     else
         build_plain(f, p, from, to, o);
-    ir_trim(f);
+    ir_trim(f); /* what was reserved too much */
     return f;
 }
 

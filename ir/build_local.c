@@ -70,23 +70,32 @@ static bool is_balanced(const struct local *l, uint32_t open) {
     return l->balanced[n / 64] >> (n % 64) & 1;
 }
 
-/* A loop is balanced if its moves and those of all loops in it add up to 0, each by itself. */
+/* How many instructions an operation makes, at most; those of far moves come on top. */
+static const uint8_t most_insns[BF_END + 1] = {
+    [BF_ADD] = 3, [BF_IN] = 3, [BF_OUT] = 2, [BF_OPEN] = 4, [BF_CLOSE] = 4, [BF_HASH] = 1,
+};
+
+/* A loop is balanced if its moves and those of all loops in it add up to 0, each by itself.
+ * Besides, makes room for what will be built. */
 static void find_balanced(struct local *l, uint32_t to) {
     struct sum {
         int64_t moved;
         uint32_t open;
         bool broken;
     } *stack = xalloc((size_t)l->p->max_depth + 1, sizeof *stack);
-    uint32_t n = 0;
+    uint32_t n = 0, loops = 0;
+    uint64_t insns = 16;
     stack[0] = (struct sum){0};
     for (uint32_t i = l->from; i < to; i++) {
         const struct bf_op *op = &l->p->op[i];
+        insns += most_insns[op->kind];
         if (op->kind == BF_MOVE) {
             stack[n].moved += op->arg;
         } else if (op->kind == BF_CALL) {
             stack[n].broken = true;
         } else if (op->kind == BF_OPEN) {
             stack[++n] = (struct sum){.open = i - l->from};
+            loops++;
         } else if (op->kind == BF_CLOSE) {
             struct sum s = stack[n--];
             if (s.moved == 0 && !s.broken)
@@ -96,6 +105,10 @@ static void find_balanced(struct local *l, uint32_t to) {
         }
     }
     xfree(stack);
+    if (insns < UINT32_MAX)
+        ir_reserve(l->f, (uint32_t)insns);
+    if (loops < UINT32_MAX / 2)
+        ir_reserve_blocks(l->f, 2 * loops + 2);
 }
 
 /* ---- the cells of a block ---- */

@@ -85,6 +85,21 @@ static void *copy_array(const void *p, uint32_t n, uint32_t cap, size_t size) {
     return q;
 }
 
+void ir_drop_code(struct func *f) {
+    xfree(f->insn);
+    xfree(f->next);
+    xfree(f->prev);
+    xfree(f->home);
+    xfree(f->block);
+    xfree(f->const_table);
+    f->insn = NULL;
+    f->next = f->prev = f->const_table = NULL;
+    f->home = NULL;
+    f->block = NULL;
+    f->ninsn = f->insn_cap = f->nblock = f->block_cap = f->const_size = 0;
+    f->entry = NO_BLOCK;
+}
+
 struct func *ir_clone(const struct func *f) {
     struct func *g = xalloc(1, sizeof *g);
     *g = *f;
@@ -123,6 +138,13 @@ static void resize_insns(struct func *f, uint32_t n) {
 void ir_reserve(struct func *f, uint32_t n) {
     if (n > f->insn_cap)
         resize_insns(f, n);
+}
+
+void ir_reserve_blocks(struct func *f, uint32_t n) {
+    if (n <= f->block_cap)
+        return;
+    f->block = xrealloc(f->block, n, sizeof *f->block);
+    f->block_cap = n;
 }
 
 void ir_trim(struct func *f) {
@@ -429,13 +451,12 @@ void ir_cut_edge(struct func *f, block b, unsigned n) {
     struct block_data *d = ir_block(f, b);
     assert(d->nsucc == 2 && n < 2);
     block gone = d->succ[n];
-    uint32_t src = ir_at(f, d->last)->src;
     drop_pred(f, gone, ir_pred_slot(f, b, gone));
     d->succ[0] = d->succ[1 - n];
     d->succ[1] = NO_BLOCK;
     d->nsucc = 1;
-    ir_remove(f, d->last);
-    ir_append(f, b, OP_JMP, NO_VALUE, NO_VALUE, 0, src);
+    struct insn *end = ir_at(f, d->last);
+    *end = (struct insn){.op = OP_JMP, .mark = end->mark, .src = end->src};
 }
 
 unsigned ir_redirect(struct func *f, block b, unsigned n, block to) {
@@ -677,6 +698,10 @@ void ir_compact(struct func *f) {
     ir_settle(f);
     struct func *g = ir_new(f->cell_bits);
     ir_reserve(g, f->ninsn - f->ndead + 16); /* a little more for what the next pass adds */
+    uint32_t nblock = 1;
+    IR_FOR_BLOCKS (f, b)
+        nblock++;
+    ir_reserve_blocks(g, nblock);
     struct renumber r = {xcalloc(f->ninsn, sizeof(uint32_t)), xcalloc(f->nblock, sizeof(uint32_t))};
     compact_number(f, g, &r);
     compact_fill(f, g, &r);

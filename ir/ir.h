@@ -144,8 +144,11 @@ struct func {
 
 struct func *ir_new(unsigned cell_bits);
 void ir_free(struct func *f);
+/* Frees the instructions and blocks, when code has been selected; the header and strings stay. */
+void ir_drop_code(struct func *f);
 /* Makes room for n instructions at once. */
 void ir_reserve(struct func *f, uint32_t n);
+void ir_reserve_blocks(struct func *f, uint32_t n);
 /* Gives back what was reserved and is not used, but for a little that passes will need. */
 void ir_trim(struct func *f);
 struct func *ir_clone(const struct func *f);
