@@ -34,7 +34,7 @@ from report import QUANTITIES, Cell, Report, write_csv
 def find_contenders(arguments):
     """bfopt's engines, then the peers given, then those found on PATH."""
     names = (ALL if arguments.engines == "all" else arguments.engines).split(",")
-    contenders = [make_engine(name, arguments.bfopt) for name in names]
+    contenders = [make_engine(name, arguments.bfopt, arguments.option) for name in names]
     if None in contenders:
         sys.exit(f"bench.py: no engine is named {names[contenders.index(None)]}")
     for given in arguments.peer:
@@ -88,6 +88,8 @@ def parse_arguments():
     parser.add_argument("--bfopt", default="build/release/bfopt", help="the binary")
     parser.add_argument("--engines", default="all",
                         help=f"comma-separated: ref, interp-switch ...; all is {ALL}")
+    parser.add_argument("--option", action="append", default=[], metavar="OPTION",
+                        help="pass this to bfopt, too: --option=--cell-bits=16")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND",
                         help="another implementation; {} stands for the program's file")
     parser.add_argument("--peer-c", action="append", default=[], metavar="NAME=COMMAND",

@@ -32,14 +32,14 @@ KNOWN_TRANSLATORS = {"tritium-c": ("tritium", "tritium -b -c {}")}
 class Engine:
     """An engine of bfopt that compiles in memory, or not at all."""
 
-    def __init__(self, name, bfopt):
+    def __init__(self, name, bfopt, options):
         kind, level = ENGINE.match(name).groups()
-        self.name, self.kind, self.bfopt = name, kind, bfopt
-        self.level = [f"-O{level}"] if level else []
+        self.name, self.bfopt = name, bfopt
+        self.options = options + ([f"-O{level}"] if level else [])
         self.knows = {"default": TOTAL, "ref": TOTAL,
                       "jit": APART | {"ir", "code"}}.get(kind, APART | {"ir"})
-        option = {"default": [], "interp-switch": ["--interp=switch"]}.get(kind, ["--" + kind])
-        self.command = [bfopt, "--time-passes", *option, *self.level]
+        engine = {"default": [], "interp-switch": ["--interp=switch"]}.get(kind, ["--" + kind])
+        self.command = [bfopt, "--time-passes", *engine, *self.options]
 
     def run(self, program, limits):
         """One run; what --time-passes does not call running is compiling."""
@@ -51,8 +51,9 @@ class Engine:
 
     def sizes(self, program):
         """The reference has neither; the default mode decides as it runs what to compile."""
-        return tuple(count(self.bfopt, self.level, program.path) if quantity in self.knows else None
-                     for quantity, count in (("ir", count_ir), ("code", count_code)))
+        ir, code = (count(self.bfopt, self.options, program.path) if size in self.knows else None
+                    for size, count in (("ir", count_ir), ("code", count_code)))
+        return ir, code
 
 
 class Translator:
@@ -91,14 +92,14 @@ class Assembled(Translator):
 
     knows = APART | {"ir"}
 
-    def __init__(self, name, bfopt):
+    def __init__(self, name, bfopt, options):
         level = ENGINE.match(name)[2]
-        self.bfopt, self.level = bfopt, [f"-O{level}"] if level else []
-        super().__init__(name, [bfopt, "-S", *self.level, "{}"], ".s", ["cc"])
+        self.bfopt, self.options = bfopt, options + ([f"-O{level}"] if level else [])
+        super().__init__(name, [bfopt, "-S", *self.options, "{}"], ".s", ["cc"])
 
     def sizes(self, program):
         """What cc makes of it has more than the program's code."""
-        return count_ir(self.bfopt, self.level, program.path), None
+        return count_ir(self.bfopt, self.options, program.path), None
 
 
 class Peer:
@@ -123,11 +124,11 @@ def fill(command, program):
     return [word.replace("{}", program.path) for word in command]
 
 
-def make_engine(name, bfopt):
+def make_engine(name, bfopt, options):
     """The contender an engine's name stands for; None if there is no such engine."""
     if not ENGINE.match(name):
         return None
-    return (Assembled if name.startswith("asm") else Engine)(name, bfopt)
+    return (Assembled if name.startswith("asm") else Engine)(name, bfopt, options)
 
 
 def make_translator(name, command, compiler):

@@ -131,8 +131,8 @@ def check_bench(bfopt, work):
     files = {kind: os.path.join(work, "table." + kind) for kind in ("csv", "svg", "markdown")}
     status, said = call(
         "bench.py", work, "--bfopt", bfopt, "--no-path", "--runs", "2", "--limit", "1", "--engines",
-        "jit-O1,default,interp,asm", "--peer", f"right={bfopt} --ref {{}}", "--peer", "wrong=echo no",
-        "--peer", "dead=false", "--peer", "endless=sh -c 'while :; do :; done'", "--peer-c",
+        "jit-O1,default,interp,asm", "--option=--cell-bits=16", "--peer",
+        f"right={bfopt} --ref {{}}", "--peer", "wrong=echo no", "--peer", "dead=false", "--peer", "endless=sh -c 'while :; do :; done'", "--peer-c",
         "c=cat {}.c", "--show", "cpu,wall,ratio,compile,run,ir,code",
         *[word for kind, path in files.items() for word in ("--" + kind, path)])
     check("a wrong output is a failure", status == 1)
@@ -174,6 +174,8 @@ def check_trend(bfopt, work):
     check("a record", call("trend.py", *common, "--record", record) == (0, ""))
     check("equal", call("trend.py", *common, "--against", record)[1].endswith(
         "0 of 2 programs differ\n"))
+    said = call("trend.py", *common, "--option=--guard=off", "--against", record)[1]
+    check("an option for bfopt", "twice" in said and "0 of 2" not in said)
     said = call("trend.py", *common, "--level", "0", "--against", record)[1]
     check("another level differs", "letter" in said and "2 of 2 programs differ" in said)
     with open(record, encoding="utf-8") as file:

@@ -13,7 +13,7 @@ program.  The exit status does not judge: fewer is better, but a smaller program
 
 Counted are the instructions of the optimized program (ir), the bytes of machine code (code) and,
 with --callgrind, the instructions executed in generated code (ran) and elsewhere (spent: compiling,
-starting, input and output).  --level chooses the level of optimization.
+starting, input and output), at the level of optimization chosen with --level.
 """
 
 import argparse
@@ -32,12 +32,12 @@ STATIC, EXECUTED = ["ir", "code"], ["ran", "spent"]
 
 def count(bfopt, program, arguments):
     """What there is to count of one program: numbers by quantity, None for those not known."""
-    level = f"-O{arguments.level}"
-    counts = {"ir": count_ir(bfopt, [level], program.path),
-              "code": count_code(bfopt, [level], program.path)}
+    options = [f"-O{arguments.level}", *arguments.option]
+    counts = {"ir": count_ir(bfopt, options, program.path),
+              "code": count_code(bfopt, options, program.path)}
     if arguments.callgrind:
         counts["ran"], counts["spent"] = count_executed(
-            [bfopt, "--jit", level, program.path], program.input, program.expected,
+            [bfopt, "--jit", *options, program.path], program.input, program.expected,
             arguments.limit)
     return counts
 
@@ -176,6 +176,8 @@ def parse_arguments():
     parser.add_argument("--record", metavar="FILE", help="write the counts there, compare nothing")
     parser.add_argument("--callgrind", action="store_true", help="count executed instructions")
     parser.add_argument("--level", default="2", choices="0123", help="of optimization (2)")
+    parser.add_argument("--option", action="append", default=[], metavar="OPTION",
+                        help="pass this to bfopt, too: --option=--cell-bits=16")
     parser.add_argument("--only", help="only these programs, comma-separated")
     parser.add_argument("--all", action="store_true", help="show programs that did not change")
     parser.add_argument("--limit", type=int, default=120, metavar="SECONDS",
