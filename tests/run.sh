@@ -16,7 +16,9 @@ suite() {
     case " $wanted " in *" $name "*|"  ") ;; *) return 0 ;; esac
     start=$(date +%s)
     log="$build/test-$name.log"
-    "$@" >"$log" 2>&1 </dev/null
+    # A shell starts what it puts in the background with SIGINT ignored, nohup ignores SIGHUP, and
+    # tests of signals would inherit that.
+    env --default-signal "$@" >"$log" 2>&1 </dev/null
     status=$?
     last=$(tail -n 1 "$log")
     p=$(printf '%s\n' "$last" | sed -n 's/^\([0-9][0-9]*\) passed, \([0-9][0-9]*\) failed$/\1/p')

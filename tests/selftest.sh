@@ -48,6 +48,11 @@ run_suites "suite bad sh -c 'echo 2 passed, 0 failed; exit 1'"
 judge "a status without a failure" 1 "2 passed, 1 failed"
 run_suites "suite empty sh -c 'echo 0 passed, 0 failed'"
 judge "a suite that counts nothing" 1 "0 passed, 1 failed"
+trap '' INT
+run_suites "suite signal sh -c 'kill -s INT \$\$; echo 3 passed, 0 failed'"
+trap 'rm -rf "$work"' INT
+last=${last#* passed, }
+judge "a signal ignored by whoever starts the tests" 1 "1 failed"
 run_suites "suite silent true"
 judge "a suite that says nothing" 1 "0 passed, 1 failed"
 run_suites "suite crash sh -c 'echo 5 passed, 0 failed; kill -s SEGV \$\$'"
