@@ -402,7 +402,7 @@ static struct emitted *new_stream(const struct mach *m) {
     e->used = xcalloc(e->nlabel, sizeof *e->used);
     /* On entry rsp is 8 short of a multiple of 16, and the prologue pushes six registers. */
     e->frame = (16 + 8 * m->nslots) | 8;
-    e->cap = m->ninsn + 128;
+    e->cap = m->ninsn + m->nblock + 256; /* most often enough, so that it never grows */
     e->item = xalloc(e->cap, sizeof *e->item);
     return e;
 }
@@ -414,8 +414,6 @@ struct emitted *emit(const struct mach *m, enum x64_level level) {
     read_rows();
     struct emitted *e = new_stream(m);
     struct emitter x = {.e = e, .m = m};
-    e->item = xalloc((size_t)m->ninsn + m->nblock + 256, sizeof *e->item);
-    e->cap = m->ninsn + m->nblock + 256;
     x.real = xalloc(m->nblock, sizeof *x.real);
     x.align = xcalloc(m->nblock, sizeof *x.align);
     find_real_targets(&x);
