@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "backend/ra.h"
@@ -39,6 +40,7 @@
 #include "runtime/tiers.h"
 #include "tests/fuzz/generate.h"
 
+#define MAX_PATIENCE       100 /* milliseconds for which an endless run is left alone */
 #define MAX_UNITS          400 /* of one tiered run */
 #define MAX_OUTPUT         (1 << 16)
 #define RUN_MILLISECONDS   200 /* of processor time */
@@ -95,11 +97,12 @@ void config_text(struct text *out, const struct config *c) {
         text_put(out, " (as a unit)");
 }
 
-static void on_endless(int signal_number);
+static void on_endless(int signal_number, siginfo_t *info, void *context);
 
 struct differ *differ_new(const struct differ_options *o) {
     mallopt(M_TRIM_THRESHOLD, 64 << 20); /* memory goes back to the system after every run, else */
-    signal(SIGVTALRM, on_endless);
+    struct sigaction action = {.sa_sigaction = on_endless, .sa_flags = SA_SIGINFO};
+    sigaction(SIGVTALRM, &action, NULL);
     struct differ *d = xcalloc(1, sizeof *d);
     d->o = *o;
     d->ref_tape = xalloc(tape_round(o->cells, 8), 8);
@@ -197,16 +200,41 @@ enum run_end differ_end(const struct differ *d) {
 
 /* ---- leaving endless runs ---- */
 
-static sigjmp_buf endless_jump;
+/* What the compiler behind the tiers works with; and all it made. */
+static struct {
+    struct differ *d;
+    const struct config *c;
+    struct text *why;
+    struct jit_unit *unit[MAX_UNITS];
+    unsigned n;
+    bool failed;
+    bool running;      /* the tiers are */
+    unsigned patience; /* times that an endless run was left alone */
+} behind;
 
-static void on_endless(int signal_number) {
-    (void)signal_number;
-    siglongjmp(endless_jump, 1);
-}
+static sigjmp_buf endless_jump;
 
 static void set_timer(long milliseconds) {
     struct itimerval t = {.it_value.tv_usec = milliseconds * 1000};
     setitimer(ITIMER_VIRTUAL, &t, NULL);
+}
+
+/* Is the signal's context in code that can be left at any point?  The compiler, which tiers call,
+ * cannot: it may be in the middle of malloc. */
+static bool may_leave(const void *context) {
+    uintptr_t pc = (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    for (unsigned i = 0; i < behind.n; i++)
+        if (pc - (uintptr_t)behind.unit[i]->fault.code < behind.unit[i]->fault.size)
+            return true;
+    return !behind.running;
+}
+
+static void on_endless(int signal_number, siginfo_t *info, void *context) {
+    (void)signal_number;
+    (void)info;
+    if (may_leave(context) || ++behind.patience > MAX_PATIENCE)
+        siglongjmp(endless_jump, 1);
+    set_timer(1);
 }
 
 struct engine_run {
@@ -222,6 +250,7 @@ struct engine_run {
 static __attribute__((noinline)) bool run_in_time(struct differ *d, struct engine_run *r,
                                                   enum engine engine, long milliseconds) {
     if (sigsetjmp(endless_jump, 1) != 0) {
+        behind.running = false;
         if (engine == ENGINE_JIT || engine == ENGINE_TIERED)
             fault_remove();
         return false;
@@ -232,7 +261,10 @@ static __attribute__((noinline)) bool run_in_time(struct differ *d, struct engin
             abort();
     } else if (engine == ENGINE_TIERED) {
         struct tier_stats stats;
+        behind.patience = 0;
+        behind.running = true;
         tiers_run(&r->copy, &d->rt, &r->tiers, &stats);
+        behind.running = false;
     } else {
         vm_run(r->m, &d->rt, d->rt.tape.base, engine == ENGINE_SWITCH ? VM_SWITCH : VM_THREADED);
     }
@@ -368,16 +400,6 @@ static bool make_unit(struct engine_run *r, const struct config *c, struct text 
 }
 
 /* ---- tiers ---- */
-
-/* What the compiler behind the tiers works with; and all it made. */
-static struct {
-    struct differ *d;
-    const struct config *c;
-    struct text *why;
-    struct jit_unit *unit[MAX_UNITS];
-    unsigned n;
-    bool failed;
-} behind;
 
 /* As the tiers want it.  A unit too many is refused, which they have to bear. */
 static bool compile_loop(void *context, const struct tier_request *q, struct tier_code *code) {
