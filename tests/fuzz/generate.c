@@ -208,7 +208,63 @@ static void row(struct text *out, struct rng *r) {
         move(out, -n * stride);
 }
 
-enum kind { ADD, MOVE, OUT, IN, CLEAR, MULTIPLY, SCAN, IDIOM, ROW, NEST, IF, WILD, NKIND };
+/* ---- records: cells in lanes, and loops that walk along them ---- */
+
+/* Something done to a record or its neighbour; the pointer comes back. */
+static void field(struct text *out, struct rng *r, int s) {
+    static const char *const what[] = {"+", "-", "[-]", "[-]+", ".", "++"};
+    int at = (int)rng_below(r, (uint32_t)(3 * s + 1)) - s;
+    move(out, at);
+    if (rng_below(r, 3) == 0) { /* moved to another place */
+        const int by[] = {s, -s, 1, -1, 2, s + 1};
+        int d = pick(r, by, 6);
+        text_put(out, "[-");
+        move(out, d);
+        text_char(out, rng_below(r, 4) ? '+' : '-');
+        move(out, -d);
+        text_char(out, ']');
+    } else {
+        text_put(out, what[rng_below(r, 6)]);
+    }
+    move(out, -at);
+}
+
+static void along_records(struct text *out, struct rng *r, int s, unsigned depth) {
+    int step = rng_below(r, 2) ? s : -s;
+    uint32_t kind = rng_below(r, 10);
+    if (kind < 3) {
+        move(out, rng_below(r, 8) ? step : 1 - step);
+        return;
+    }
+    text_char(out, '[');
+    for (unsigned n = kind < 6 ? 0 : rng_below(r, 4); n > 0; n--) {
+        if (depth < 2 && rng_below(r, 4) == 0)
+            along_records(out, r, s, depth + 1);
+        else
+            field(out, r, s);
+    }
+    move(out, step);
+    text_char(out, ']');
+}
+
+static void records(struct text *out, struct rng *r) {
+    static const int strides[] = {1, 2, 2, 3, 4, 5, 9};
+    int s = pick(r, strides, 7);
+    unsigned n = 2 + rng_below(r, 8);
+    move(out, s);
+    for (unsigned k = 0; k < n; k++) {
+        if (rng_below(r, 5))
+            add(out, 1 + (int)rng_below(r, 2));
+        if (rng_below(r, 2))
+            field(out, r, s);
+        move(out, s);
+    }
+    move(out, -s * (int)rng_below(r, n + 1));
+    for (unsigned k = 3 + rng_below(r, 8); k > 0; k--)
+        along_records(out, r, s, 0);
+}
+
+enum kind { ADD, MOVE, OUT, IN, CLEAR, MULTIPLY, SCAN, IDIOM, ROW, RECORDS, NEST, IF, WILD, NKIND };
 
 /* How likely each kind is in the program at hand. */
 struct mood {
@@ -216,7 +272,7 @@ struct mood {
 };
 
 static void make_mood(struct mood *m, struct rng *r) {
-    static const uint8_t usual[NKIND] = {10, 8, 4, 2, 4, 6, 2, 3, 1, 6, 4, 2};
+    static const uint8_t usual[NKIND] = {10, 8, 4, 2, 4, 6, 2, 3, 1, 2, 6, 4, 2};
     m->sum = 0;
     for (unsigned k = 0; k < NKIND; k++) {
         uint32_t f = rng_below(r, 8); /* some are left out, some come much more often */
@@ -265,6 +321,9 @@ static void piece(struct text *out, struct rng *r, const struct mood *m, unsigne
         break;
     case ROW:
         row(out, r);
+        break;
+    case RECORDS:
+        records(out, r);
         break;
     case NEST:
         nest(out, r, m, inner, depth);
