@@ -10,17 +10,16 @@
  * came from; then one test that the processor predicts stands for a chain of loads through the
  * tape.  If that cell can be shown to be 0 (zeros.h), nothing is left but the pointer.
  *
- * Ways out and back are scans, or walks (walks.h): loops that do something to each record.  The
- * pointer behind a walk back becomes the result of such a scan, put behind the loop, which so no
- * longer hands its pointer on.
+ * And what goes the same way again starts where it ended before.
  *
- *   b5: %8 = phi b2 %4, b4 %7   =>    b5: %8 = scan %1, step -9       (the walk began at the end of
- *                                                                      a way out that began at %1 +
- * 9)
+ * Ways are scans, or walks (walks.h): loops that do something to each record.  The pointer behind a
+ * walk becomes the result of a scan, put behind the loop, which so no longer hands its pointer on.
+ *
+ *   b5: %8 = phi b2 %4, b4 %7   =>    b5: %8 = scan %1, step -9
  *
  * All cells the new scan looks at were looked at before, by the scan it replaces or the walk.
- * Stores in between are told apart by lanes (lanes.h).  The search for them goes back from the way
- * back to the way out, some blocks at most.
+ * Stores in between are told apart by lanes (lanes.h).  The search for them goes back from one way
+ * to the other, some blocks at most.
  * (That a loop's last value may be computed without the loop is "final value replacement",
  * Muchnick, "Advanced Compiler Design and Implementation", 1997, 14.1.)
  *
@@ -50,12 +49,15 @@ struct home {
     struct func *f;
     struct pass_env *env;
     struct rpo rpo;
+    struct dom dom;
     struct loops loops;
     struct cells cells;
     struct lanes lanes;
     struct walk *walk; /* by loop */
     uint32_t *walk_of; /* by value: the walk of this pointer, or exit phi; 0: none */
     uint32_t n;
+    value *last; /* by cell: the root of the latest way that begins there */
+    uint32_t nlast;
     uint32_t *seen; /* by block: the number of the search that saw it */
     uint32_t search;
     bool changed;
@@ -175,43 +177,77 @@ static bool is_in_loop(const struct home *h, uint32_t loop, block b) {
     return l == loop;
 }
 
-/* ---- ways back ---- */
+/* ---- where a way can start instead ---- */
 
-/* The way out whose last cell is where a way back by this step starts, looking for a zero; it is
- * unchanged in block b before `at`. */
-static bool find_return(struct home *h, struct cell start, int64_t step, block b, value at,
-                        struct way *w) {
-    if (!find_way(h, start.root, w) || w->step != -step || start.off != cells_add(w->end, step))
-        return false;
-    if (w->loop && is_in_loop(h, w->loop, b))
-        return false;
-    return is_unchanged(h, w, b, at);
+/* Is the way there in block b before `at`, and are its cells still not 0? */
+static bool is_there(struct home *h, const struct way *w, block b, value at) {
+    return !(w->loop && is_in_loop(h, w->loop, b)) && is_unchanged(h, w, b, at);
 }
 
-/* The pointer from which the cell `test` is the one before the way's first, made before `at`. */
-static value make_start(struct home *h, const struct way *w, int64_t test, value at) {
-    int64_t off = cells_add(cells_add(w->first.off, -w->step), -test);
-    if (off == 0)
-        return w->first.root;
-    return ir_before(h->f, at, OP_MOVE, w->first.root, NO_VALUE, off, ir_at(h->f, at)->src);
-}
-
-/* Is the cell before the way's first known to be 0 behind `at` in block b, so that it is the end?
- */
-static bool is_home(struct home *h, const struct way *w, block b, value at) {
-    struct cell c = {w->first.root, cells_add(w->first.off, -w->step)};
-    return zeros_prove(h->f, &h->cells, &h->lanes, b, at, c);
-}
-
-static void return_by_scan(struct home *h, value v) {
-    const struct insn *in = ir_at(h->f, v);
-    struct cell start = cells_address(&h->cells, in->a, in->imm);
+/* Back: first is the last cell that a way out passed.  Then the cell before the way's first. */
+static bool find_home(struct home *h, struct cell first, int64_t step, block b, value at,
+                      struct cell *to) {
     struct way w;
-    if (!find_return(h, start, in->stride, ir_home(h->f, v), ir_prev(h->f, v), &w) ||
-        !pass_may(h->env))
+    if (!find_way(h, first.root, &w) || w.step != -step || first.off != cells_add(w.end, step) ||
+        !is_there(h, &w, b, at))
+        return false;
+    *to = (struct cell){w.first.root, cells_add(w.first.off, step)};
+    return true;
+}
+
+/* Again: a way went from the same cell in the same steps.  Then the cell at which it ended. */
+static bool find_end(struct home *h, struct cell first, int64_t step, block b, value at,
+                     struct cell *to) {
+    uint32_t id = cells_id(&h->cells, first.root, first.off);
+    value root = id < h->nlast ? h->last[id] : NO_VALUE;
+    struct way w;
+    if (!root.i || ir_is(h->f, root, OP_COPY) || !ir_home(h->f, root).i ||
+        !cfg_dominates(&h->dom, ir_home(h->f, root), b) || !find_way(h, root, &w) ||
+        w.step != step || !same_value(w.first.root, first.root) || w.first.off != first.off ||
+        !is_there(h, &w, b, at))
+        return false;
+    *to = (struct cell){w.root, w.end};
+    return true;
+}
+
+/* Where may a way that looks at `first` first, before `at` in block b, start as well? */
+static bool find_start(struct home *h, struct cell first, int64_t step, block b, value at,
+                       struct cell *to) {
+    return find_home(h, first, step, b, at, to) || find_end(h, first, step, b, at, to);
+}
+
+/* The way with this root looks at `first` first. */
+static void remember(struct home *h, struct cell first, value root) {
+    uint32_t id = cells_id(&h->cells, first.root, first.off);
+    if (id >= h->nlast) {
+        uint32_t n = h->cells.cap;
+        h->last = xrealloc(h->last, n, sizeof *h->last);
+        for (uint32_t i = h->nlast; i < n; i++)
+            h->last[i] = NO_VALUE;
+        h->nlast = n;
+    }
+    h->last[id] = root;
+}
+
+/* The pointer from which the cell at distance test is c, made before `at`. */
+static value make_start(struct home *h, struct cell c, int64_t test, value at) {
+    int64_t off = cells_add(c.off, -test);
+    if (off == 0)
+        return c.root;
+    return ir_before(h->f, at, OP_MOVE, c.root, NO_VALUE, off, ir_at(h->f, at)->src);
+}
+
+static void shorten_scan(struct home *h, value v) {
+    const struct insn *in = ir_at(h->f, v);
+    block b = ir_home(h->f, v);
+    struct cell to, first = cells_address(&h->cells, in->a, in->imm);
+    bool found = find_start(h, first, in->stride, b, ir_prev(h->f, v), &to);
+    if (!found)
+        remember(h, first, v);
+    if (!found || !pass_may(h->env))
         return;
-    bool there = is_home(h, &w, ir_home(h->f, v), ir_prev(h->f, v));
-    value from = make_start(h, &w, ir_at(h->f, v)->imm, v);
+    bool there = zeros_prove(h->f, &h->cells, &h->lanes, b, ir_prev(h->f, v), to);
+    value from = make_start(h, to, ir_at(h->f, v)->imm, v);
     pass_count(h->env, there ? "known_scans" : "scans", 1);
     if (there)
         ir_replace(h->f, v, from);
@@ -246,21 +282,23 @@ static value exit_pointer(struct home *h, const struct walk *k) {
 }
 
 /* The walk's own stores leave its lane alone in front of it, so what matters is what is between
- * the way out and the walk, the walk included. */
-static void return_by_walk(struct home *h, const struct walk *k) {
+ * the other way and the walk, the walk included. */
+static void shorten_walk(struct home *h, const struct walk *k) {
     struct func *f = h->f;
     value phi = exit_pointer(h, k);
-    struct way w;
     if (!phi.i)
         return;
-    struct cell start = cells_address(&h->cells, k->start, k->test);
-    if (!find_return(h, start, k->step, k->exit, NO_VALUE, &w) || !pass_may(h->env))
+    struct cell to, first = cells_address(&h->cells, k->start, k->test);
+    bool found = find_start(h, first, k->step, k->exit, NO_VALUE, &to);
+    if (!found)
+        remember(h, first, phi);
+    if (!found || !pass_may(h->env))
         return;
     value at = ir_block(f, k->exit)->first;
     while (ir_is(f, at, OP_PHI))
         at = ir_next(f, at);
-    bool there = is_home(h, &w, k->exit, NO_VALUE);
-    value end = make_start(h, &w, k->test, at);
+    bool there = zeros_prove(f, &h->cells, &h->lanes, k->exit, NO_VALUE, to);
+    value end = make_start(h, to, k->test, at);
     if (!there) {
         end = ir_before(f, at, OP_SCAN, end, NO_VALUE, k->test, k->src);
         ir_at(f, end)->stride = (int32_t)k->step;
@@ -288,10 +326,10 @@ static void index_walks(struct home *h) {
 
 static void visit_block(struct home *h, block b, const uint32_t *exit_of) {
     if (exit_of[b.i])
-        return_by_walk(h, &h->walk[exit_of[b.i]]);
+        shorten_walk(h, &h->walk[exit_of[b.i]]);
     IR_FOR_INSNS_SAFE (h->f, b, v)
         if (ir_is(h->f, v, OP_SCAN))
-            return_by_scan(h, v);
+            shorten_scan(h, v);
 }
 
 static void visit(struct home *h) {
@@ -319,8 +357,8 @@ bool pass_home(struct func *f, struct pass_env *env) {
     if (!has_scans(f))
         return false;
     h.rpo = cfg_rpo(f);
-    struct dom dom = cfg_dom(f, &h.rpo);
-    h.loops = cfg_loops(f, &h.rpo, &dom);
+    h.dom = cfg_dom(f, &h.rpo);
+    h.loops = cfg_loops(f, &h.rpo, &h.dom);
     cells_init(&h.cells, f);
     lanes_make(&h.lanes, f, &h.rpo);
     h.walk = walks_find(f, &h.loops, &h.rpo, &h.cells, &h.lanes);
@@ -328,10 +366,11 @@ bool pass_home(struct func *f, struct pass_env *env) {
     visit(&h);
     xfree(h.walk);
     xfree(h.walk_of);
+    xfree(h.last);
     lanes_free(&h.lanes);
     cells_free(&h.cells);
     cfg_loops_free(&h.loops);
-    cfg_dom_free(&dom);
+    cfg_dom_free(&h.dom);
     cfg_rpo_free(&h.rpo);
     return h.changed;
 }
