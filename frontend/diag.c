@@ -23,7 +23,8 @@ static void diag_write(struct text *t) {
     text_free(t);
 }
 
-static void diag_plain(const char *severity, const char *format, va_list ap) {
+static __attribute__((format(printf, 2, 0))) void diag_plain(const char *severity,
+                                                             const char *format, va_list ap) {
     struct text t = {0};
     text_fmt(&t, "bfopt: %s: ", severity);
     text_vfmt(&t, format, ap);
@@ -127,8 +128,8 @@ void diag_show_line(struct text *out, struct source *s, uint32_t offset) {
 
 /* ---- messages with a position ---- */
 
-static void diag_at(struct source *s, uint32_t offset, const char *severity, const char *format,
-                    va_list ap) {
+static __attribute__((format(printf, 4, 0))) void
+diag_at(struct source *s, uint32_t offset, const char *severity, const char *format, va_list ap) {
     struct text t = {0};
     struct position at = source_position(s, offset);
     text_fmt(&t, "%s:%u:%u: %s: ", s->name, at.line, at.column, severity);

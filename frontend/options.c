@@ -6,6 +6,7 @@
  */
 #include "frontend/options.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "runtime/bug.h"
@@ -79,6 +80,7 @@ static bool opt_count(struct text *why, const char *value, uint64_t kilo, uint64
 static bool opt_apply_number(struct options *o, enum option_id id, const char *value,
                              struct text *why) {
     uint64_t n;
+    assert(value != NULL); /* the table gives each of these a value */
     switch ((int)id) {
     case OPT_TAPE:
         return opt_count(why, value, 1024, 1, UINT64_C(1) << 46, &o->tape_cells);

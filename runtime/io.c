@@ -33,7 +33,7 @@ int rt_write_all(int fd, const void *p, size_t n) {
         if (done >= 0) {
             at += done;
             n -= (size_t)done;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        } else if (errno == EAGAIN) {
             io_wait(fd, POLLOUT);
         } else if (errno != EINTR) {
             return errno;
@@ -104,7 +104,7 @@ static ssize_t io_fill(struct rt *rt) {
             rt->in_limit += n;
             return n;
         }
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
+        if (errno == EAGAIN)
             io_wait(rt->in_fd, POLLIN);
         else if (errno != EINTR)
             return -1;

@@ -37,8 +37,14 @@ static const unsigned widths[] = {8, 16, 32, 64};
 
 static void short_program(struct session *s, const char *text, size_t len) {
     static const uint8_t input[] = {3, 1};
-    struct fuzz_program p = {
-        .text = text, .len = len, .input = input, .ninput = sizeof input, .cell_bits = 8};
+    static uint64_t number;
+    struct rng r = {number++};
+    struct fuzz_program p = {.text = text,
+                             .len = len,
+                             .input = input,
+                             .ninput = sizeof input,
+                             .cell_bits = 8,
+                             .seed = rng_below(&r, 1u << 30)};
     session_program(s, &p);
 }
 

@@ -33,6 +33,8 @@
 #define MAX_PASSES      64
 #define PROGRAM_SECONDS 60 /* of processor time, for all configurations of a program */
 #define STATUS_DIFFERS  3
+#define STATUS_AGAIN    4                   /* not finished: a new worker goes on */
+#define MAX_KIB         (UINT64_C(1) << 20) /* a worker takes; runs that are left lose memory */
 
 /* What the worker tells its parent, also when it crashes. */
 struct shared {
@@ -56,6 +58,9 @@ struct session {
     uint64_t first;               /* to be run by this worker */
     uint64_t changes[MAX_PASSES]; /* runs of passes that changed something, before this program */
 };
+
+/* Writes what was counted, in builds that measure coverage. */
+extern void __gcov_dump(void) __attribute__((weak));
 
 /* ---- in the worker ---- */
 
@@ -209,6 +214,15 @@ static void remember(struct shared *h, const struct fuzz_program *p) {
     h->why[0] = 0;
 }
 
+/* A new process now and then, for the memory of runs that were left. */
+static void start_anew_if_large(const struct session *s) {
+    struct rusage u;
+    if (s->at % 1024 != 0 || getrusage(RUSAGE_SELF, &u) != 0 || (uint64_t)u.ru_maxrss < MAX_KIB)
+        return;
+    fflush(stdout);
+    _exit(STATUS_AGAIN);
+}
+
 void session_program(struct session *s, const struct fuzz_program *p) {
     if (s->at++ < s->first)
         return;
@@ -222,6 +236,7 @@ void session_program(struct session *s, const struct fuzz_program *p) {
         run_configs(s, p);
         count_passes(s);
     }
+    start_anew_if_large(s);
     if (s->at % 100000 == 0)
         fprintf(stderr, "fuzz: %llu programs, %llu runs, %llu differences\n",
                 (unsigned long long)s->at, (unsigned long long)s->shared->runs,
@@ -243,6 +258,8 @@ static _Noreturn void work(struct session *s, source_fn *source, void *arg) {
     }
     pass_stats_free(o.differ.stats);
     fflush(stdout);
+    if (__gcov_dump)
+        __gcov_dump();
     _exit(0);
 }
 
@@ -356,15 +373,15 @@ static void report(struct session *s) {
     text_free(&options);
 }
 
-/* One worker, from s->first on.  False if it ended before the programs did. */
-static bool run_worker(struct session *s, source_fn *source, void *arg) {
+/* One worker, from s->first on; its status, 0 if all programs were run. */
+static int run_worker(struct session *s, source_fn *source, void *arg) {
     int fd = memory_file();
     pid_t child = fork_child(s->o->stats ? -1 : fd);
     if (child == 0)
         work(s, source, arg);
     int status = status_of(child);
     close(fd);
-    return status == 0;
+    return status;
 }
 
 static struct shared *map_shared(void) {
@@ -377,7 +394,11 @@ static struct shared *map_shared(void) {
 
 static void run_workers(struct session *s, source_fn *source, void *arg) {
     struct shared *h = s->shared;
-    while (!run_worker(s, source, arg)) {
+    for (int status; (status = run_worker(s, source, arg)) != 0;) {
+        if (status == STATUS_AGAIN) {
+            s->first = h->begun;
+            continue;
+        }
         if (h->begun == s->first) {
             printf("FAIL the worker ended before its first program\n");
             h->differences++;
