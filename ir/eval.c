@@ -237,6 +237,9 @@ static void step(struct machine *m, value v) {
     case OP_SELECT:
         result = reg(m, in->a) != 0 ? reg(m, in->b) : reg(m, in->c);
         break;
+    case OP_LOOKUP:
+        result = (uint8_t)f->text[f->string[in->imm].start + (reg(m, in->a) & 255)];
+        break;
     case OP_MOVE:
         result = address(m, in);
         break;

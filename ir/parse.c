@@ -441,7 +441,7 @@ static bool parse_imm(struct parser *p, value v) {
     case IMM_OFF:
         return parse_offset(p, &in->imm) && parse_mark(p, in);
     case IMM_STR:
-        return parse_outs(p, v);
+        return (op_info[in->op].a == KIND_NONE || expect_char(p, ',')) && parse_outs(p, v);
     case IMM_SCN:
         return parse_offset(p, &in->imm) && parse_stride(p, v) && parse_mark(p, ir_at(p->f, v));
     case IMM_LUP:

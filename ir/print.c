@@ -187,6 +187,8 @@ static void put_imm(struct text *out, const struct func *f, const struct insn *i
         put_signed(out, signed_cell(f, (uint64_t)in->imm));
         break;
     case IMM_STR:
+        if (op_info[in->op].a != KIND_NONE)
+            text_char(out, ',');
         put_outs(out, f, in->imm);
         break;
     case IMM_SCN:

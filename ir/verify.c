@@ -300,6 +300,8 @@ static bool check_imm(struct verifier *y, value v) {
     if (s->start > f->text_len || s->len > f->text_len - s->start)
         return fault_at(y, IN_INSN(y, v), "string %lld is longer than its text",
                         (long long)in->imm);
+    if (in->op == OP_LOOKUP && (f->cell_bits != 8 || s->len != 256))
+        return fault_at(y, IN_INSN(y, v), "a table needs 256 bytes, and cells of 8 bits");
     return true;
 }
 

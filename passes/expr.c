@@ -20,11 +20,13 @@ void exprs_free(struct exprs *x) {
     xfree(x->at);
     xfree(x->bucket);
     xfree(x->link);
+    xfree(x->table);
 }
 
 void exprs_reset(struct exprs *x) {
     memset(x->bucket, 0, x->size * sizeof *x->bucket);
     x->n = 1;
+    x->ntable = 0;
 }
 
 static uint32_t expr_hash(const struct exprs *x, const struct expr *e) {
@@ -63,6 +65,17 @@ node expr_const(struct exprs *x, uint64_t n) {
 
 node expr_leaf(struct exprs *x, enum op op, node a, int64_t imm) {
     return expr_intern(x, (struct expr){.op = (uint8_t)op, .a = a, .imm = imm});
+}
+
+node expr_lookup(struct exprs *x, node a, const uint8_t table[256]) {
+    uint32_t t = 0;
+    while (t < x->ntable && memcmp(x->table[t], table, 256) != 0)
+        t++;
+    if (t == x->ntable) {
+        x->table = xgrow(x->table, &x->table_cap, (uint64_t)t + 1, sizeof *x->table);
+        memcpy(x->table[x->ntable++], table, 256);
+    }
+    return expr_leaf(x, OP_LOOKUP, a, t);
 }
 
 node expr_split(struct exprs *x, node n, uint64_t *plus) {

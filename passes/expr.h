@@ -13,7 +13,7 @@ typedef struct {
 
 struct expr {
     uint8_t op; /* CONST: imm.  LOAD: what cell imm (an offset) held at first.  COPY: the value
-                   number imm, from outside.  Else as in the IR. */
+                   number imm, from outside.  LOOKUP: byte a of table imm.  Else as in the IR. */
     node a, b, c;
     int64_t imm;
 };
@@ -24,6 +24,8 @@ struct exprs {
     uint32_t n, cap;
     uint32_t *bucket, *link; /* hash table of chains; size a power of two */
     uint32_t size, nlink;
+    uint8_t (*table)[256];
+    uint32_t ntable, table_cap;
 };
 
 void exprs_init(struct exprs *x, unsigned bits);
@@ -34,6 +36,8 @@ void exprs_reset(struct exprs *x);
 node expr_const(struct exprs *x, uint64_t n);
 /* LOAD and COPY. */
 node expr_leaf(struct exprs *x, enum op op, node a, int64_t imm);
+/* Byte a of a table. */
+node expr_lookup(struct exprs *x, node a, const uint8_t table[256]);
 /* An operation; simplified. */
 node expr_make(struct exprs *x, enum op op, node a, node b, node c);
 

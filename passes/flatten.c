@@ -34,7 +34,8 @@
 #include "runtime/alloc.h"
 
 #define MAX_COST      32 /* instructions of the straight code */
-#define MIN_DECISIONS 6  /* on four ways */
+#define LOOKUP_COST   3
+#define MIN_DECISIONS 6 /* on four ways */
 
 /* A use of a value outside the loop it was made in; chained by value. */
 struct far_use {
@@ -161,8 +162,11 @@ static unsigned count_cost(struct flatten *t) {
     struct explore *e = &t->e;
     unsigned n = 0;
     need_slots(t, false);
-    for (uint32_t i = 1; i < e->x.n; i++)
-        n += t->needed[i] && e->x.at[i].op != OP_CONST && e->x.at[i].op != OP_COPY;
+    for (uint32_t i = 1; i < e->x.n; i++) {
+        enum op op = (enum op)e->x.at[i].op;
+        if (t->needed[i])
+            n += op == OP_CONST || op == OP_COPY ? 0 : op == OP_LOOKUP ? LOOKUP_COST : 1;
+    }
     for (unsigned c = 0; c < e->ncell; c++)
         n += is_stored(e, &t->result, c);
     return n;
@@ -357,6 +361,10 @@ struct straight {
     unsigned nphi;
 };
 
+static int64_t straight_table(struct flatten *t, int64_t table) {
+    return ir_string(t->f, (const char *)t->e.x.table[table], 256);
+}
+
 static value straight_make(struct straight *s, block b, node n) {
     struct flatten *t = s->t;
     const struct expr x = *expr_at(&t->e.x, n);
@@ -373,7 +381,8 @@ static value straight_make(struct straight *s, block b, node n) {
         v = ir_append(t->f, b, OP_LOAD, s->root, NO_VALUE, x.imm, src);
     } else if (x.op != OP_COPY) {
         value a = t->made[x.a.i], c = x.b.i ? t->made[x.b.i] : NO_VALUE;
-        v = ir_append(t->f, b, (enum op)x.op, a, c, 0, NO_SRC);
+        int64_t imm = x.op == OP_LOOKUP ? straight_table(t, x.imm) : 0;
+        v = ir_append(t->f, b, (enum op)x.op, a, c, imm, NO_SRC);
         if (x.c.i)
             ir_at(t->f, v)->c = t->made[x.c.i];
     }

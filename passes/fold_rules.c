@@ -76,6 +76,7 @@ uint64_t fold_eval(unsigned bits, enum op op, uint64_t a, uint64_t b, uint64_t c
     case OP_SCAN:
     case OP_IN:
     case OP_OUT:
+    case OP_LOOKUP:
     case OP_OUTS:
     case OP_HASH:
     case OP_CALL:

@@ -248,6 +248,7 @@ static void offset_rewrite(struct offset_merge *om, block b, value v) {
     case OP_SELECT:
     case OP_IN:
     case OP_OUT:
+    case OP_LOOKUP:
     case OP_OUTS:
     case OP_JMP:
     case OP_BR:

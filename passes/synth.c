@@ -3,7 +3,8 @@
  * A slot's 256 results are sorted by their base (expr_split): usually one to three.  The constants
  * that belong to a base are a function of the key on the values that have this base, anything on
  * the others; it is looked for among affine functions, masked and shifted keys, and two values told
- * apart by a comparison.  Which base it is becomes a comparison of the key, too. */
+ * apart by a comparison; if none fits it becomes a table.  Which base it is becomes a comparison of
+ * the key, or a table, too. */
 #include "passes/synth.h"
 
 #include <string.h>
@@ -84,7 +85,8 @@ static int only_value(const bool *care, const bool *in, bool want) {
     return only;
 }
 
-static bool find_predicate(struct work *w, const bool *care, const bool *in, struct predicate *p) {
+/* An expression that is cheaper than a table. */
+static bool find_comparison(struct work *w, const bool *care, const bool *in, struct predicate *p) {
     for (unsigned want = 0; want < 2; want++) {
         int v = only_value(care, in, want);
         if (v < 0)
@@ -99,6 +101,16 @@ static bool find_predicate(struct work *w, const bool *care, const bool *in, str
     *p = (struct predicate){make(w, OP_ULT, make(w, OP_ADD, w->key, num(w, 256 - lo)), num(w, n)),
                             false};
     return true;
+}
+
+static struct predicate find_predicate(struct work *w, const bool *care, const bool *in) {
+    struct predicate p;
+    if (find_comparison(w, care, in, &p))
+        return p;
+    uint8_t table[256];
+    for (unsigned v = 0; v < 256; v++)
+        table[v] = care[v] && in[v];
+    return (struct predicate){expr_lookup(&w->e->x, w->key, table), false};
 }
 
 static node choose(struct work *w, struct predicate p, node yes, node no) {
@@ -164,14 +176,16 @@ static bool find_two(struct work *w, struct base *b) {
         }
     }
     struct predicate p;
-    if (!find_predicate(w, b->has, second, &p))
+    if (!find_comparison(w, b->has, second, &p))
         return false;
     b->function = choose(w, p, num(w, (uint64_t)two), num(w, (uint64_t)one));
     return true;
 }
 
-static bool find_function(struct work *w, struct base *b) {
-    return find_affine(w, b) || find_bits(w, b) || find_two(w, b);
+static void find_function(struct work *w, struct base *b) {
+    if (find_affine(w, b) || find_bits(w, b) || find_two(w, b))
+        return;
+    b->function = expr_lookup(&w->e->x, w->key, b->plus);
 }
 
 /* ---- slots ---- */
@@ -201,8 +215,7 @@ static bool sort_by_base(struct work *w, const struct synth *s, unsigned slot) {
         b->plus[v] = (uint8_t)plus;
     }
     for (unsigned i = 0; i < w->nbase; i++)
-        if (!find_function(w, &w->base[i]))
-            return false;
+        find_function(w, &w->base[i]);
     return true;
 }
 
@@ -223,10 +236,7 @@ static bool find_slot(struct work *w, const struct synth *s, unsigned slot, node
         struct base *b = &w->base[i];
         node plus = common ? num(w, b->offset) : b->function;
         node is = b->n.i ? make(w, OP_ADD, b->n, plus) : plus;
-        struct predicate p;
-        if (i > 0 && !find_predicate(w, w->care, b->has, &p))
-            return false;
-        sum = i == 0 ? is : choose(w, p, is, sum);
+        sum = i == 0 ? is : choose(w, find_predicate(w, w->care, b->has), is, sum);
     }
     if (common)
         sum = make(w, OP_ADD, sum, make(w, OP_MUL, w->key, num(w, w->base[0].slope)));
@@ -235,20 +245,15 @@ static bool find_slot(struct work *w, const struct synth *s, unsigned slot, node
 }
 
 /* Values for which all ways are dead are bad. */
-static bool add_dead(struct work *w, const struct synth *s, struct outcome *o) {
+static void add_dead(struct work *w, const struct synth *s, struct outcome *o) {
     bool all[256], dead[256], any = false;
     for (unsigned v = 0; v < 256; v++) {
         all[v] = true;
         dead[v] = !s->alive[v];
         any |= dead[v];
     }
-    struct predicate p;
-    if (!any)
-        return true;
-    if (!find_predicate(w, all, dead, &p))
-        return false;
-    o->slot[SLOT_BAD] = choose(w, p, num(w, 1), o->slot[SLOT_BAD]);
-    return true;
+    if (any)
+        o->slot[SLOT_BAD] = choose(w, find_predicate(w, all, dead), num(w, 1), o->slot[SLOT_BAD]);
 }
 
 bool synth_finish(struct synth *s, struct explore *e, struct outcome *o) {
@@ -273,5 +278,6 @@ bool synth_finish(struct synth *s, struct explore *e, struct outcome *o) {
         if (s->at[v].slot[slot].i && !find_slot(&w, s, slot, &o->slot[slot]))
             return false;
     }
-    return add_dead(&w, s, o);
+    add_dead(&w, s, o);
+    return true;
 }

@@ -190,6 +190,11 @@ dispatch:
             return;
         NEXT;
     }
+    INSN(LOOKUP) {
+        const struct ir_string *s = &code->ir->string[w->imm];
+        R(0) = (uint8_t)code->ir->text[s->start + (R(1) & 255)];
+        NEXT;
+    }
     INSN(IN) {
         uint64_t cell = R(1);
         if (rt_in(rt, &cell) != 0)

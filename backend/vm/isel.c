@@ -240,6 +240,14 @@ static void make_outs(struct select *s, value v) {
     select_emit(s, in);
 }
 
+static void make_lookup(struct select *s, value v) {
+    struct minsn in = make(VM_LOOKUP, RULE_generic);
+    in.r[0] = select_def(s, v);
+    in.r[1] = select_reg(s, ir_at(s->f, v)->a);
+    in.imm = ir_at(s->f, v)->imm;
+    select_emit(s, in);
+}
+
 static void make_in(struct select *s, value v) {
     struct minsn in = make(VM_IN, RULE_generic);
     in.r[0] = select_def(s, v);
@@ -382,6 +390,7 @@ static void vm_insn(struct select *s, value v) {
     case OP_NE: make_binary(s, v, VM_NE, VM_NE_I); break;
     case OP_ULT: make_ult(s, v); break;
     case OP_SELECT: make_select(s, v); break;
+    case OP_LOOKUP: make_lookup(s, v); break;
     case OP_MOVE: make_pointer(s, v); break;
     case OP_LOAD: make_load(s, v); break;
     case OP_STORE: make_store(s, v); break;

@@ -245,6 +245,10 @@ static void emit_pseudo(struct emitted *e, const struct minsn *mi) {
     case X64_OUTS:
         emit_outs(e, mi->imm);
         break;
+    case X64_TABLE:
+        emit2(e, ZYDIS_MNEMONIC_LEA, op_reg(mi->r[0], 8),
+              op_data(e->first_string + (uint32_t)mi->imm));
+        break;
     case X64_IN:
         emit1(e, ZYDIS_MNEMONIC_CALL, op_label(LABEL_IN));
         break;

@@ -636,6 +636,20 @@ static void emit_select(struct isel *x, value v) {
     select_emit(x->s, in);
 }
 
+/* Byte a of a table that stands beside the code. */
+static void emit_lookup(struct isel *x, value v) {
+    const struct insn *i = at(x, v);
+    mreg table = select_new_reg(x->s), index = select_new_reg(x->s);
+    emit_imm(x, X64_TABLE, 8, X64_RULE_lookup, table, NO_REG, i->imm);
+    emit(x, X64_MOVZX_RR1, 4, X64_RULE_lookup, index, reg(x, i->a), NO_REG);
+    struct minsn in = insn(X64_MOVZX_RX1, 4, X64_RULE_lookup);
+    in.r[1] = table;
+    in.r[2] = index;
+    in.disp = 8; /* behind the string's length */
+    in.r[0] = def(x, v);
+    select_emit(x->s, in);
+}
+
 /* ---- stores ---- */
 
 /* Is `load` the cell that `store` writes, and can it sink there? */
@@ -1058,6 +1072,9 @@ static void emit_insn(struct isel *x, value v) {
         break;
     case OP_SELECT:
         emit_select(x, v);
+        break;
+    case OP_LOOKUP:
+        emit_lookup(x, v);
         break;
     case OP_MOVE:
         emit_lea(x, def(x, v), address(x, reg(x, i->a), cells_to_bytes(x, i->imm)), X64_RULE_move);

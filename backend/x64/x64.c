@@ -160,7 +160,7 @@ static void print_pseudo(struct text *out, const struct mach *m, const struct mi
         print_reg(out, m, in->r[n], 8);
         comma = ", ";
     }
-    if (in->op == X64_OUTS)
+    if (in->op == X64_OUTS || in->op == X64_TABLE)
         text_fmt(out, " string %lld", (long long)in->imm);
 }
 

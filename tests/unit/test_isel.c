@@ -360,6 +360,7 @@ static uint64_t eval_pure(const struct eval *e, const struct insn *i) {
         return a < b;
     case OP_SELECT:
         return a ? b : get(e, i->c);
+    case OP_LOOKUP:
     case OP_NOP:
     case OP_COPY:
     case OP_CONST:
@@ -391,6 +392,9 @@ static void eval_insn(struct eval *e, value v) {
     switch ((enum op)i->op) {
     case OP_TAPE:
         e->v[v.i] = START * e->size;
+        break;
+    case OP_LOOKUP:
+        e->v[v.i] = (uint8_t)e->f->text[e->f->string[i->imm].start + (a & 255)];
         break;
     case OP_MOVE:
         e->v[v.i] = a + (uint64_t)i->imm * e->size;
