@@ -350,6 +350,8 @@ bool compile_unit(struct func *f, bool bounds, const struct options *o, struct j
                   const char **why) {
     struct mach *m = compile_select(f, TARGET_X64, bounds, o);
     struct emitted *e = emit(m, compile_level(o));
+    if (e != NULL)
+        e->places = o->profile != PROFILE_NONE;
     *why = "the program needs too large a stack frame";
     bool ok = e != NULL && jit_make(unit, e, why);
     if (ok)

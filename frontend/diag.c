@@ -73,17 +73,20 @@ static unsigned diag_utf8(const uint8_t *p, const uint8_t *end) {
     return control || overlong || outside ? 0 : n;
 }
 
-/* Adds the character at p (before end) to `out`, and what stands below it to `below`; returns its
- * length in bytes. */
-static unsigned diag_char(struct text *out, struct text *below, const uint8_t *p,
-                          const uint8_t *end) {
+unsigned diag_put_char(struct text *out, const uint8_t *p, const uint8_t *end) {
     unsigned n = diag_utf8(p, end);
-    text_char(below, *p == '\t' ? '\t' : ' ');
     if (n != 0)
         text_add(out, (const char *)p, n);
     else
         text_char(out, *p == '\t' || (*p >= ' ' && *p < 0x7F) ? (char)*p : '?');
     return n != 0 ? n : 1;
+}
+
+/* The same, and adds what stands below it to `below`. */
+static unsigned diag_char(struct text *out, struct text *below, const uint8_t *p,
+                          const uint8_t *end) {
+    text_char(below, *p == '\t' ? '\t' : ' ');
+    return diag_put_char(out, p, end);
 }
 
 /* The part [*from, *to) of the line around `offset` that is shown. */

@@ -27,6 +27,9 @@ void diag_warning_at(struct source *s, uint32_t offset, const char *format, ...)
 void diag_note_at(struct source *s, uint32_t offset, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Adds the character at p (before end), or a `?` for what is not printable; returns its length. */
+unsigned diag_put_char(struct text *out, const uint8_t *p, const uint8_t *end);
+
 /* The source line of `offset`, cut to a window if it is long, and a caret line below it. */
 void diag_show_line(struct text *out, struct source *s, uint32_t offset);
 

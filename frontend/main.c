@@ -22,6 +22,7 @@
 #include "frontend/listing.h"
 #include "frontend/options.h"
 #include "frontend/parse.h"
+#include "frontend/perf_map.h"
 #include "frontend/reference.h"
 #include "frontend/source.h"
 #include "frontend/tiered.h"
@@ -247,11 +248,14 @@ static bool main_interpret(const struct options *o, struct func *f) {
 }
 
 /* False: nothing was run; *why: another engine may do. */
-static bool main_jit(const struct options *o, struct func *f, const char **why) {
+static bool main_jit(struct job *j, struct func *f, const char **why) {
+    const struct options *o = &j->o;
     struct jit_unit unit;
     if (!compile_unit(f, main_rt.tape.guard == 0, o, &unit, why))
         return false;
     *why = NULL;
+    if (o->perf_map)
+        perf_map_add(unit.memory.base, unit.fault.size, &j->source, 0);
     bool ok = main_lock(o);
     if (!ok) {
         jit_free(&unit);
@@ -270,7 +274,8 @@ static bool main_is_tiered(const struct options *o) {
     bool whole = o->ir_input || o->passes != NULL || o->stop_after != NULL ||
                  o->print_before.len != 0 || o->print_after.len != 0 ||
                  o->opt_limit != UINT64_MAX || o->sandbox;
-    return o->engine == ENGINE_TIERED || (o->engine == ENGINE_DEFAULT && !whole);
+    return o->engine == ENGINE_TIERED || o->profile != PROFILE_NONE ||
+           (o->engine == ENGINE_DEFAULT && !whole);
 }
 
 /* False if the run could not start, after a report. */
@@ -291,7 +296,7 @@ static bool main_execute(struct job *j) {
     if (f == NULL)
         return false;
     const char *why = "";
-    if (o->engine != ENGINE_INTERP && main_jit(o, f, &why))
+    if (o->engine != ENGINE_INTERP && main_jit(j, f, &why))
         return true;
     if (o->engine == ENGINE_JIT && why != NULL)
         diag_error("cannot run machine code: %s", why);

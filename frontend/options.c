@@ -204,6 +204,12 @@ static bool opt_apply(struct options *o, enum option_id id, const char *value, i
     case OPT_TIER_LOG:
         o->tier_log = true;
         break;
+    case OPT_PROFILE:
+        o->profile = choice == 1 ? PROFILE_EXACT : PROFILE_SAMPLED;
+        break;
+    case OPT_PERF_MAP:
+        o->perf_map = true;
+        break;
     case OPT_TIER_WAIT:
         o->tier_wait = true;
         break;
@@ -357,6 +363,10 @@ static bool opt_together(const struct options *o, struct text *why) {
         wrong = "--ref and --tiered run source, not --ir";
     else if ((o->engine == ENGINE_REF || o->max_steps != UINT64_MAX) && o->action != ACT_RUN)
         wrong = "--ref and --max-steps only run programs";
+    else if (o->profile != PROFILE_NONE &&
+             (o->action != ACT_RUN || o->ir_input || o->sandbox || o->max_steps != UINT64_MAX ||
+              (o->engine != ENGINE_DEFAULT && o->engine != ENGINE_TIERED)))
+        wrong = "--profile is for running source in tiers, as bfopt does by default";
     else if (o->sandbox && o->engine == ENGINE_TIERED)
         wrong = "--tiered compiles during the run, which --sandbox forbids";
     else if (o->sandbox && o->action != ACT_RUN)

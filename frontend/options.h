@@ -31,6 +31,8 @@ enum action {
     ACT_LIST_OPS,
 };
 
+enum profile_mode { PROFILE_NONE, PROFILE_SAMPLED, PROFILE_EXACT };
+
 /* CPU_DEFAULT: native for code that runs here, x86-64 for -S. */
 enum cpu { CPU_DEFAULT, CPU_NATIVE, CPU_X86_64, CPU_V3, CPU_V4 };
 
@@ -44,7 +46,8 @@ struct options {
     enum engine engine;
     bool interp_switch;
     uint32_t tier_threshold;
-    bool tier_wait, tier_log;
+    bool tier_wait, tier_log, perf_map;
+    enum profile_mode profile;
     unsigned level; /* 0 .. 3 */
     enum cpu cpu;
     bool ir_input;

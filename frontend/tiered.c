@@ -11,6 +11,8 @@
 
 #include "backend/x64/jit.h"
 #include "frontend/compile.h"
+#include "frontend/heat.h"
+#include "frontend/perf_map.h"
 #include "ir/build.h"
 #include "runtime/alloc.h"
 #include "runtime/tiers.h"
@@ -19,7 +21,9 @@
 static struct {
     const struct options *o;
     struct source *source;
+    struct rt *rt;
     bool bounds;
+    double start; /* of the run */
     struct jit_unit **unit;
     uint32_t nunit, unit_cap;
 } tiered;
@@ -30,12 +34,13 @@ static double tiered_now(void) {
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
-/* "prog.b:3:17: tier: loop ..." */
+/* "prog.b:3:17: 12.345 ms: loop ..." */
 static void tiered_log(void *context, uint32_t src, const char *what) {
     (void)context;
     struct position at = source_position(tiered.source, src);
     struct text t = {0};
-    text_fmt(&t, "%s:%u:%u: loop %s\n", tiered.source->name, at.line, at.column, what);
+    text_fmt(&t, "%s:%u:%u: %.3f ms: loop %s\n", tiered.source->name, at.line, at.column,
+             tiered_now() - tiered.start, what);
     (void)rt_write_all(STDERR_FILENO, t.p, t.len);
     text_free(&t);
 }
@@ -71,25 +76,48 @@ static bool tiered_compile(void *context, const struct tier_request *r, struct t
     return true;
 }
 
+static void tiered_installed(void *context, uint32_t src, const struct tier_code *code) {
+    (void)context;
+    perf_map_add(code->fault->code, code->bytes, tiered.source, src);
+}
+
+static void tiered_finish(void *context, const struct tiers *t) {
+    (void)context;
+    struct text report = {0};
+    rt_flush(tiered.rt);
+    heat_report(&report, t, tiered.source, tiered.o->profile, heat_style());
+    (void)rt_write_all(STDERR_FILENO, report.p, report.len);
+    text_free(&report);
+}
+
 static void tiered_count(const struct tier_stats *s) {
     const struct options *o = tiered.o;
     compile_count(o, "tiers.loops", s->loops);
     compile_count(o, "tiers.requests", s->requests);
     compile_count(o, "tiers.units", s->units);
+    compile_count(o, "tiers.failed", s->failed);
     compile_count(o, "tiers.operations", s->ops);
+    compile_count(o, "tiers.code-bytes", s->bytes);
+    compile_count(o, "tiers.compile-us", (uint64_t)(s->milliseconds * 1e3));
     compile_count(o, "tiers.entries", s->entries);
     compile_count(o, "tiers.calls", s->calls);
 }
 
 bool tiered_run(struct program *p, struct rt *rt, struct source *s, const struct options *o) {
-    struct tier_options options = {.threshold = o->tier_threshold,
+    bool profile = o->profile != PROFILE_NONE;
+    struct tier_options options = {.threshold = o->profile == PROFILE_EXACT ? 0 : o->tier_threshold,
                                    .wait = o->tier_wait,
                                    .wait_at_end = o->stats || o->time_passes,
                                    .compile = tiered_compile,
+                                   .installed = o->perf_map ? tiered_installed : NULL,
+                                   .profile = profile,
+                                   .finish = profile ? tiered_finish : NULL,
                                    .log = o->tier_log ? tiered_log : NULL};
     struct tier_stats stats;
     tiered.o = o;
     tiered.source = s;
+    tiered.rt = rt;
+    tiered.start = tiered_now();
     tiered.bounds = rt->tape.guard == 0;
     compile_time(o, NULL);
     if (!tiers_run(p, rt, &options, &stats))

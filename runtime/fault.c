@@ -33,8 +33,7 @@ static stack_t fault_stack_before;
 static uint8_t *fault_stack; /* with a page without access below */
 static size_t fault_stack_bytes;
 
-/* The unit whose code this is, or NULL. */
-static const struct fault_unit *fault_unit_of(uintptr_t pc) {
+const struct fault_unit *fault_unit_at(uintptr_t pc) {
     const struct fault_unit *u = fault_units;
     while (u != NULL && pc - (uintptr_t)u->code >= u->size)
         u = u->next;
@@ -70,7 +69,7 @@ static bool fault_take(const siginfo_t *info, ucontext_t *context) {
     const struct tape *t = &fault_rt->tape;
     uintptr_t address = (uintptr_t)info->si_addr;
     uintptr_t pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-    const struct fault_unit *unit = fault_unit_of(pc);
+    const struct fault_unit *unit = fault_unit_at(pc);
     if (address - (uintptr_t)t->reserved >= t->reserved_bytes || unit == NULL)
         return false;
     const struct trap_site *site =

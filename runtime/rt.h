@@ -137,6 +137,10 @@ struct fault_unit {
     const struct trap_site *site; /* sorted by code */
     uint32_t nsite;
     const uint8_t *exit_stub; /* where to continue after a trap, with rsp = rt->saved_sp */
+    /* The source positions of the code, for profiles: each from its offset to the next; UINT32_MAX
+     * in the fixed parts.  Sorted by code; empty unless asked for. */
+    const struct trap_site *place;
+    uint32_t nplace;
     const struct fault_unit *next; /* fault.c's */
 };
 /* Installs the SIGSEGV handler (own stack) for one run of generated code on rt.  A fault is taken
@@ -148,5 +152,7 @@ struct fault_unit {
 bool fault_install(struct rt *rt);
 void fault_add(struct fault_unit *unit);
 void fault_remove(void);
+/* The registered unit whose code this is, or NULL. */
+const struct fault_unit *fault_unit_at(uintptr_t pc);
 
 #endif

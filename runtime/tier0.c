@@ -9,7 +9,8 @@
  * so what never runs costs nothing but its parsing.  This is what Brunthaler calls quickening
  * ("Efficient Interpretation Using Quickening", DLS 2010).  A loop that has used up its budget of
  * rounds asks tiers.c what to do, at its head, where a unit can take over.
- * Every access is checked; tier0_loop.h is compiled once for each cell width.
+ * Every access is checked; tier0_loop.h is compiled once for each cell width, and once more for
+ * --profile, with counters for simple loops, too, and a note of where it is.
  */
 #include <string.h>
 
@@ -33,10 +34,13 @@ static bool tier0_is_multiply(const struct bf_op *op, uint32_t open, uint32_t cl
     return at == 0 && (home == 1 || home == -1);
 }
 
-/* What the loop at op[open] is; gives it a number if it is nothing simple. */
+/* What the loop at op[open] is; gives it a number if it is nothing simple, or if loops are
+ * counted. */
 static void tier0_quicken(struct tiers *t, uint32_t open, uint32_t parent) {
     struct bf_op *op = t->op;
     uint32_t close = (uint32_t)op[open].arg;
+    if (t->profile != NULL)
+        tiers_number(t, open, parent);
     if (close == open + 2 && op[open + 1].kind == BF_ADD && (op[open + 1].arg & 1) != 0) {
         op[open].kind = T0_CLEAR;
     } else if (close == open + 2 && op[open + 1].kind == BF_MOVE) {
@@ -69,28 +73,52 @@ static inline void tier0_set(uint8_t *p, unsigned width, uint64_t v) {
     memcpy(p, &v, width);
 }
 
+/* The loop that opens at op, which has a number. */
+static inline struct tier_loop *tier0_loop_of(struct tiers *t, const struct bf_op *op) {
+    return &t->loop[t->op[op->arg].arg];
+}
+
+/* What a round of a multiply loop adds to its own cell. */
+static int64_t tier0_step(const struct bf_op *open) {
+    int64_t at = 0, step = 0;
+    for (const struct bf_op *op = open + 1; op->kind == BF_ADD || op->kind == BF_MOVE; op++) {
+        at += op->kind == BF_MOVE ? op->arg : 0;
+        step += op->kind == BF_ADD && at == 0 ? op->arg : 0;
+    }
+    return step;
+}
+
+#define COUNTS 0
 #define WIDTH 1
 #include "runtime/tier0_loop.h"
-#undef WIDTH
 #define WIDTH 2
 #include "runtime/tier0_loop.h"
-#undef WIDTH
 #define WIDTH 4
 #include "runtime/tier0_loop.h"
-#undef WIDTH
 #define WIDTH 8
 #include "runtime/tier0_loop.h"
-#undef WIDTH
+#undef COUNTS
+#define COUNTS 1
+#define WIDTH 1
+#include "runtime/tier0_loop.h"
+#define WIDTH 2
+#include "runtime/tier0_loop.h"
+#define WIDTH 4
+#include "runtime/tier0_loop.h"
+#define WIDTH 8
+#include "runtime/tier0_loop.h"
+#undef COUNTS
 
 uint8_t *tier0_run(struct tiers *t, uint32_t loop, uint8_t *p) {
+    bool counts = t->profile != NULL;
     switch (t->rt->tape.cell_bytes) {
     case 1:
-        return tier0_loop_1(t, loop, p);
+        return counts ? tier0_loop_1_1(t, loop, p) : tier0_loop_1_0(t, loop, p);
     case 2:
-        return tier0_loop_2(t, loop, p);
+        return counts ? tier0_loop_2_1(t, loop, p) : tier0_loop_2_0(t, loop, p);
     case 4:
-        return tier0_loop_4(t, loop, p);
+        return counts ? tier0_loop_4_1(t, loop, p) : tier0_loop_4_0(t, loop, p);
     default:
-        return tier0_loop_8(t, loop, p);
+        return counts ? tier0_loop_8_1(t, loop, p) : tier0_loop_8_0(t, loop, p);
     }
 }

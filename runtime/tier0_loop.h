@@ -1,11 +1,10 @@
-/* tier0_loop.h: the interpreter of tier0.c for cells of WIDTH bytes; included once for each width.
- */
-#define TIER0_NAME2(name, width) tier0_##name##_##width
-#define TIER0_NAME(name, width)  TIER0_NAME2(name, width)
-#define TIER0(name)              TIER0_NAME(name, WIDTH)
-#define ON_TAPE(p)               ((uintptr_t)(p)-base < bytes)
-
-#define ON_TAPE(p) ((uintptr_t)(p)-base < bytes)
+/* tier0_loop.h: the interpreter of tier0.c for cells of WIDTH bytes; included once for each width,
+ * and once more for each with COUNTS: then every loop counts its rounds and entries, the simple
+ * ones as well, and t->at follows the operation. */
+#define TIER0_NAME2(name, width, counts) tier0_##name##_##width##_##counts
+#define TIER0_NAME(name, width, counts)  TIER0_NAME2(name, width, counts)
+#define TIER0(name)                      TIER0_NAME(name, WIDTH, COUNTS)
+#define ON_TAPE(p)                       ((uintptr_t)(p)-base < bytes)
 
 /* A multiply loop whose cell is not 0.  False: it left the tape. */
 static bool TIER0(multiply)(struct tiers *t, const struct bf_op *open, uint8_t *p) {
@@ -37,6 +36,17 @@ static bool TIER0(multiply)(struct tiers *t, const struct bf_op *open, uint8_t *
     return true;
 }
 
+#if COUNTS
+/* How many rounds a loop makes that adds `by`, an odd number, to its cell in each: by * rounds =
+ * -v, and Newton's iteration doubles the right bits of by's inverse. */
+static uint64_t TIER0(rounds)(uint64_t v, int64_t by) {
+    uint64_t odd = (uint64_t)by, inverse = odd;
+    for (unsigned i = 0; i < 5; i++)
+        inverse *= 2 - odd * inverse;
+    return (-v * inverse) & (UINT64_MAX >> (64 - 8 * WIDTH));
+}
+#endif
+
 /* A scan whose cell is not 0.  NULL: it left the tape. */
 static uint8_t *TIER0(scan)(struct tiers *t, const struct bf_op *open, uint8_t *p) {
     uintptr_t base = (uintptr_t)t->rt->tape.base, bytes = t->rt->tape.bytes;
@@ -62,7 +72,15 @@ static uint8_t *TIER0(loop)(struct tiers *t, uint32_t stop, uint8_t *p) {
     const uintptr_t base = (uintptr_t)rt->tape.base, bytes = rt->tape.bytes;
     struct bf_op *op = stop == NO_LOOP ? t->op : t->op + t->loop[stop].open + 1;
     uint32_t inside = stop; /* the loop op is in */
+#if COUNTS
+#define GO                                                                                         \
+    do {                                                                                           \
+        t->at = op;                                                                                \
+        goto *label[op->kind];                                                                     \
+    } while (0)
+#else
 #define GO goto *label[op->kind]
+#endif
 #define CHECK                                                                                      \
     if (!ON_TAPE(p))                                                                               \
     goto off_tape
@@ -106,20 +124,34 @@ do_open: /* of a loop that was never entered */
     GO;
 do_clear:
     CHECK;
+#if COUNTS
+    if (tier0_get(p, WIDTH) != 0)
+        tiers_count_entry(tier0_loop_of(t, op), TIER0(rounds)(tier0_get(p, WIDTH), op[1].arg));
+#endif
     tier0_set(p, WIDTH, 0);
     op += 3;
     GO;
 do_scan:
     CHECK;
     if (tier0_get(p, WIDTH) != 0) {
+#if COUNTS
+        const uint8_t *from = p;
+#endif
         p = TIER0(scan)(t, op, p);
         if (p == NULL)
             return p;
+#if COUNTS
+        tiers_count_entry(tier0_loop_of(t, op), (uint64_t)((p - from) / WIDTH / op[1].arg));
+#endif
     }
     op += 3;
     GO;
 do_multiply:
     CHECK;
+#if COUNTS
+    if (tier0_get(p, WIDTH) != 0)
+        tiers_count_entry(tier0_loop_of(t, op), TIER0(rounds)(tier0_get(p, WIDTH), tier0_step(op)));
+#endif
     if (tier0_get(p, WIDTH) != 0 && !TIER0(multiply)(t, op, p))
         return p;
     op = t->op + op->arg + 1;
@@ -134,6 +166,9 @@ do_enter : {
     inside = (uint32_t)close->arg;
     struct tier_loop *l = &t->loop[inside];
     l->entries++;
+#if COUNTS
+    l->before = tiers_rounds(l);
+#endif
     op++;
     if (--l->budget != 0)
         GO;
@@ -148,6 +183,9 @@ do_close : {
             GO;
         goto look;
     }
+#if COUNTS
+    tiers_count_trip(l, tiers_rounds(l) - l->before);
+#endif
     if ((uint32_t)op->arg == stop)
         return p;
     inside = l->parent;
@@ -169,11 +207,12 @@ off_tape:
     return p;
 do_bug:
     __builtin_unreachable();
-#undef GO
-#undef CHECK
 }
 
+#undef GO
+#undef CHECK
 #undef TIER0_NAME2
 #undef TIER0_NAME
 #undef TIER0
 #undef ON_TAPE
+#undef WIDTH

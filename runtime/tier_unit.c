@@ -27,11 +27,6 @@ struct cut {
     uint32_t inside; /* number of the innermost loop that has one */
 };
 
-static bool is_open(uint32_t kind) {
-    return kind == BF_OPEN || kind == T0_OPEN || kind == T0_CLEAR || kind == T0_SCAN ||
-           kind == T0_MULTIPLY;
-}
-
 /* Does the loop leave the pointer where it was, and all loops inside it, too? */
 static bool measure_balance(const struct bf_op *op, uint32_t open, uint32_t close) {
     int64_t at = 0, *stack = NULL;
@@ -40,10 +35,10 @@ static bool measure_balance(const struct bf_op *op, uint32_t open, uint32_t clos
     for (uint32_t i = open; i <= close && balanced; i++) {
         if (op[i].kind == BF_MOVE) {
             at += op[i].arg;
-        } else if (is_open(op[i].kind)) {
+        } else if (tiers_is_open(op[i].kind)) {
             stack = xgrow(stack, &cap, (uint64_t)n + 1, sizeof *stack);
             stack[n++] = at;
-        } else if (op[i].kind == BF_CLOSE || op[i].kind == T0_CLOSE) {
+        } else if (tiers_is_close(op[i].kind)) {
             balanced = stack[--n] == at;
         }
     }
@@ -112,11 +107,11 @@ bool tier_unit_cut(struct tiers *t, uint32_t loop, struct tier_request *r) {
     put_open(&c, t->op[i++].src);
     while (i <= close && c.n < MOST) {
         const struct bf_op *op = &t->op[i];
-        if (is_open(op->kind)) {
+        if (tiers_is_open(op->kind)) {
             i = cut_open(&c, i);
             continue;
         }
-        if (op->kind == BF_CLOSE || op->kind == T0_CLOSE)
+        if (tiers_is_close(op->kind))
             put_close(&c, op);
         else
             put(&c, op->kind, op->arg, op->src);

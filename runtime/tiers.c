@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -151,13 +152,26 @@ static void tiers_grant(struct tier_loop *l, uint32_t rounds) {
     l->budget = l->granted = rounds;
 }
 
-static uint64_t tiers_rounds(const struct tier_loop *l) {
-    return l->rounds + (l->granted - l->budget);
+__attribute__((format(printf, 3, 4))) static void tiers_log(const struct tiers *t, uint32_t loop,
+                                                            const char *format, ...) {
+    if (t->o->log == NULL)
+        return;
+    struct text what = {0};
+    va_list ap;
+    va_start(ap, format);
+    text_vfmt(&what, format, ap);
+    va_end(ap);
+    t->o->log(t->o->context, t->op[t->loop[loop].open].src, what.p);
+    text_free(&what);
 }
 
-static void tiers_log(const struct tiers *t, uint32_t loop, const char *what) {
-    if (t->o->log != NULL)
-        t->o->log(t->o->context, t->op[t->loop[loop].open].src, what);
+/* Notes, for a profile, what runs from here on; returns what did. */
+static int tiers_go(struct tiers *t, int where) {
+    if (t->profile == NULL)
+        return where;
+    int before = t->profile->where;
+    t->profile->where = where;
+    return before;
 }
 
 /* ---- decisions ---- */
@@ -168,22 +182,22 @@ static void tiers_take(struct tiers *t, const struct tier_result *r) {
     if (!r->ok) {
         l->state = TIER_FAILED;
         tiers_grant(l, FOR_EVER);
+        t->stats->failed++;
         tiers_log(t, r->loop, "cannot be compiled");
         return;
     }
     if (r->code.fault != NULL)
         fault_add(r->code.fault);
+    if (t->o->installed != NULL)
+        t->o->installed(t->o->context, t->op[l->open].src, &r->code);
     t->slot[r->loop] = r->code.enter;
     t->stats->units++;
+    t->stats->bytes += r->code.bytes;
+    t->stats->milliseconds += r->code.milliseconds;
     l->state = TIER_COMPILED;
     tiers_grant(l, 1);
-    if (t->o->log != NULL) {
-        struct text what = {0};
-        text_fmt(&what, "compiled in %.2f ms: %u bytes; %llu rounds so far", r->code.milliseconds,
-                 r->code.bytes, (unsigned long long)l->rounds);
-        tiers_log(t, r->loop, what.p);
-        text_free(&what);
-    }
+    tiers_log(t, r->loop, "was compiled in %.2f ms: %u bytes; %llu rounds were interpreted",
+              r->code.milliseconds, r->code.bytes, (unsigned long long)l->rounds);
 }
 
 /* Puts finished units into place. */
@@ -222,7 +236,8 @@ static bool tiers_prepare(struct tiers *t) {
     return t->can_compile;
 }
 
-static void tiers_request(struct tiers *t, uint32_t loop) {
+/* `hot` is the loop itself or one inside it. */
+static void tiers_request(struct tiers *t, uint32_t loop, uint32_t hot) {
     struct tier_request r;
     if (!tiers_prepare(t)) {
         t->loop[loop].state = TIER_FAILED;
@@ -230,23 +245,23 @@ static void tiers_request(struct tiers *t, uint32_t loop) {
     }
     if (!tier_unit_cut(t, loop, &r)) {
         t->loop[loop].state = TIER_FAILED;
+        t->stats->failed++;
         tiers_log(t, loop, "is too large to be compiled");
         return;
     }
-    if (t->o->log != NULL) {
-        struct text what = {0};
-        text_fmt(&what, "is hot after %llu rounds: %u operations, %u calls",
-                 (unsigned long long)tiers_rounds(&t->loop[loop]), r.program.nop, r.ncalls);
-        tiers_log(t, loop, what.p);
-        text_free(&what);
-    }
+    tiers_log(t, loop, "%s after %llu rounds in %u entries: %u operations, %u calls",
+              loop == hot ? "is hot" : "surrounds a hot one",
+              (unsigned long long)tiers_rounds(&t->loop[loop]), t->loop[loop].entries,
+              r.program.nop, r.ncalls);
     t->stats->requests++;
     t->stats->ops += r.program.nop;
     t->loop[loop].state = TIER_REQUESTED;
     if (t->worker != NULL) {
         worker_ask(t->worker, &r);
     } else {
+        int where = tiers_go(t, PROFILE_COMPILING);
         struct tier_result result = tiers_compile(t->o, &r);
+        tiers_go(t, where);
         tiers_take(t, &result);
     }
 }
@@ -259,10 +274,11 @@ static bool tiers_may_enter(const struct tiers *t) {
 bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer) {
     tiers_poll(t);
     struct tier_loop *l = &t->loop[loop];
+    uint32_t before = l->granted;
     l->rounds += l->granted - l->budget;
     tiers_grant(l, t->o->threshold);
     if (l->state == TIER_COLD) {
-        tiers_request(t, tiers_choose(t, loop));
+        tiers_request(t, tiers_choose(t, loop), loop);
         l = &t->loop[loop]; /* requests number loops */
     }
     switch ((enum tier_state)l->state) {
@@ -280,8 +296,13 @@ bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer) {
     if (!tiers_may_enter(t))
         return false;
     tiers_grant(l, 1);
+    if (before == 1)
+        l->rounds--; /* the unit's, all of them */
+    l->unit_entries++;
     t->stats->entries++;
+    int where = tiers_go(t, PROFILE_CODE);
     *pointer = t->slot[loop](t->rt, *pointer, loop);
+    tiers_go(t, where);
     return true;
 }
 
@@ -293,16 +314,23 @@ static uint8_t *tiers_call(struct rt *rt, uint8_t *pointer, uint32_t loop) {
     struct tier_loop *l = &t->loop[loop];
     t->stats->calls++;
     l->entries++;
-    if (--l->budget == 0 && tiers_look(t, loop, &pointer))
-        return pointer;
-    return tier0_run(t, loop, pointer);
+    int where = tiers_go(t, PROFILE_TIER0);
+    l->before = tiers_rounds(l);
+    if (--l->budget != 0 || !tiers_look(t, loop, &pointer))
+        pointer = tier0_run(t, loop, pointer);
+    tiers_go(t, where);
+    return pointer;
 }
 
 /* The stack is short: no unit is entered until this returns. */
 static uint8_t *tiers_call_deep(struct rt *rt, uint8_t *pointer, uint32_t loop) {
     struct tiers *t = rt->tiers;
     t->deep++;
+    int where = tiers_go(t, PROFILE_TIER0);
+    t->loop[loop].entries++;
+    t->loop[loop].before = tiers_rounds(&t->loop[loop]);
     pointer = tier0_run(t, loop, pointer);
+    tiers_go(t, where);
     t->deep--;
     return pointer;
 }
@@ -325,7 +353,14 @@ bool tiers_run(struct program *p, struct rt *rt, const struct tier_options *o,
     rt->tiers = &t;
     rt->loop_deep = tiers_call_deep;
     rt->stack_limit = tiers_stack_limit();
+    struct profile profile;
+    if (o->profile) {
+        t.profile = &profile;
+        profile_start(&profile, &t);
+    }
     const uint8_t *end = tier0_run(&t, NO_LOOP, rt->tape.base);
+    if (o->profile)
+        profile_stop(&profile);
     bool over = t.worker == NULL || worker_stop(t.worker, o->wait_at_end);
     if (t.can_compile)
         fault_remove();
@@ -334,6 +369,16 @@ bool tiers_run(struct program *p, struct rt *rt, const struct tier_options *o,
         rt->end_pointer = bytes / (int64_t)rt->tape.cell_bytes;
     }
     stats->loops = t.nloop;
+    for (uint32_t i = 0; i < t.nloop && o->log != NULL; i++)
+        if (t.loop[i].state == TIER_COMPILED)
+            tiers_log(&t, i, "was entered %u times as machine code by the interpreter",
+                      t.loop[i].unit_entries);
+    if (o->finish != NULL)
+        o->finish(o->context, &t);
+    if (o->profile)
+        profile_free(&profile);
+    for (uint32_t i = 0; i < t.nloop && o->profile; i++)
+        xfree(t.loop[i].trips);
     xfree(t.loop);
     xfree(t.slot);
     rt->tiers = NULL;

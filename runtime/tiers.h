@@ -34,6 +34,7 @@ struct tier_code {
     double milliseconds; /* it took to compile, for the log */
 };
 
+struct tiers; /* tiers_int.h */
 struct tier_options {
     uint32_t threshold; /* rounds a loop makes before it is compiled */
     bool wait;          /* compile when asked, in the running thread: the same in every run */
@@ -41,17 +42,26 @@ struct tier_options {
     /* Compiles a loop.  Called by one thread at a time.  False: it cannot be. */
     bool (*compile)(void *context, const struct tier_request *r, struct tier_code *code);
     void *context;
-    /* Where a loop stands in the source, for the log; NULL: no log. */
+    /* A line about the loop at this place of the source, for the log; NULL: no log. */
     void (*log)(void *context, uint32_t src, const char *what);
+    /* A unit was put into place; by the running thread; may be NULL. */
+    void (*installed)(void *context, uint32_t src, const struct tier_code *code);
+    /* Sample the run, and count rounds; then `finish` is called when it is over, while everything
+     * is still there. */
+    bool profile;
+    void (*finish)(void *context, const struct tiers *t);
 };
 
 struct tier_stats {
-    uint32_t loops;    /* that ran at all */
-    uint32_t requests; /* loops handed to the compiler */
-    uint32_t units;    /* that were entered into the table */
-    uint64_t ops;      /* their operations */
-    uint64_t entries;  /* of units, from tier 0 */
-    uint64_t calls;    /* of tier 0, from units */
+    uint32_t loops;      /* that ran at all */
+    uint32_t requests;   /* loops handed to the compiler */
+    uint32_t units;      /* that were entered into the table */
+    uint32_t failed;     /* that could not be compiled, or were too large */
+    uint64_t bytes;      /* of the units' code */
+    double milliseconds; /* compiling them took */
+    uint64_t ops;        /* their operations */
+    uint64_t entries;    /* of units, from tier 0 */
+    uint64_t calls;      /* of tier 0, from units */
 };
 
 /* Runs p, whose operations it changes, on rt, whose tape is mapped and whose I/O is set up.

@@ -2,6 +2,8 @@
 #ifndef BFOPT_RUNTIME_TIERS_INT_H
 #define BFOPT_RUNTIME_TIERS_INT_H
 
+#include "runtime/alloc.h"
+#include "runtime/profile.h"
 #include "runtime/tiers.h"
 
 /* What tier 0 makes of operations when it meets them.  The argument of every kind of opening
@@ -29,11 +31,40 @@ struct tier_loop {
     uint32_t budget;      /* rounds until tiers_look is called */
     uint32_t granted;     /* what the budget was */
     uint32_t entries;
-    uint64_t rounds;  /* but those of the present budget */
-    uint8_t state;    /* enum tier_state */
-    uint8_t balanced; /* enum tier_balance */
+    uint64_t rounds;       /* but those of the present budget */
+    uint32_t unit_entries; /* of its unit, from tier 0 */
+    uint64_t before;       /* with a profile: rounds when it was entered */
+    uint32_t *trips;       /* with a profile: how often an entry made 2^i and more rounds */
+    uint8_t state;         /* enum tier_state */
+    uint8_t balanced;      /* enum tier_balance */
 };
 #define NO_LOOP UINT32_MAX
+
+static inline uint64_t tiers_rounds(const struct tier_loop *l) {
+    return l->rounds + (l->granted - l->budget);
+}
+
+/* With a profile: an entry made n rounds. */
+#define TIER_TRIPS 32
+static inline void tiers_count_trip(struct tier_loop *l, uint64_t n) {
+    unsigned i = n == 0 ? 0 : 63 - (unsigned)__builtin_clzll(n);
+    if (l->trips == NULL)
+        l->trips = xcalloc(TIER_TRIPS, sizeof *l->trips);
+    l->trips[i < TIER_TRIPS ? i : TIER_TRIPS - 1]++;
+}
+static inline void tiers_count_entry(struct tier_loop *l, uint64_t n) {
+    l->entries++;
+    l->rounds += n;
+    tiers_count_trip(l, n);
+}
+
+static inline bool tiers_is_open(uint32_t kind) {
+    return kind == BF_OPEN || kind == T0_OPEN || kind == T0_CLEAR || kind == T0_SCAN ||
+           kind == T0_MULTIPLY;
+}
+static inline bool tiers_is_close(uint32_t kind) {
+    return kind == BF_CLOSE || kind == T0_CLOSE;
+}
 
 enum tier_balance { BALANCE_UNKNOWN, BALANCED, UNBALANCED };
 
@@ -45,9 +76,11 @@ struct tiers {
     struct tier_loop *loop;
     rt_loop **slot; /* by loop; rt->loop */
     uint32_t nloop, loop_cap, slot_cap;
-    bool prepared, can_compile; /* a loop was hot; faults can be caught */
-    uint32_t deep;              /* calls that came by rt->loop_deep */
-    struct tier_worker *worker; /* NULL: compiling is done when it is asked for */
+    bool prepared, can_compile;      /* a loop was hot; faults can be caught */
+    uint32_t deep;                   /* calls that came by rt->loop_deep */
+    struct tier_worker *worker;      /* NULL: compiling is done when it is asked for */
+    struct profile *profile;         /* NULL: nothing is counted or sampled */
+    const struct bf_op *volatile at; /* with a profile: the operation of tier 0 */
 };
 
 /* ---- tier0.c ---- */

@@ -114,6 +114,26 @@ static void find_sites(struct bytes *b, const struct emitted *e,
     assert(site == b->nsite && at == b->code_size);
 }
 
+struct trap_site *bytes_places(const struct bytes *b, const struct emitted *e,
+                               const struct x64_encoder *encoder, uint32_t *n) {
+    struct trap_site *place = NULL;
+    uint32_t at = 0, cap = 0;
+    *n = 0;
+    for (uint32_t k = 0; k < e->code_end; k++) {
+        const struct item *i = &e->item[k];
+        if (kind_of(i) == ITEM_ALIGN)
+            at = bytes_aligned(at, (uint32_t)i->in.disp);
+        if (kind_of(i) != ITEM_INSN)
+            continue;
+        if (*n == 0 || place[*n - 1].src != i->src) {
+            place = xgrow(place, &cap, (uint64_t)*n + 1, sizeof *place);
+            place[(*n)++] = (struct trap_site){at, i->src};
+        }
+        at += x64_length(encoder, b->templ[k]);
+    }
+    return place;
+}
+
 bool bytes_layout(struct bytes *b, struct emitted *e, struct x64_encoder *encoder) {
     *b = (struct bytes){0};
     b->label = xcalloc(e->nlabel, sizeof *b->label);

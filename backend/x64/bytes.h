@@ -23,6 +23,10 @@ struct bytes {
     uint32_t *templ; /* of each item that is an instruction */
 };
 
+/* The source position of every instruction, as fault_unit.place; the caller frees it. */
+struct trap_site *bytes_places(const struct bytes *b, const struct emitted *e,
+                               const struct x64_encoder *encoder, uint32_t *n);
+
 /* Chooses the width of each branch (recorded in the stream) and all offsets.  False: the code would
  * be larger than branches reach. */
 bool bytes_layout(struct bytes *b, struct emitted *e, struct x64_encoder *encoder);

@@ -61,6 +61,7 @@ struct emitted {
     uint32_t first_scan;   /* of the stubs of scans */
     uint32_t code_end;     /* items from here on are data */
     uint32_t frame;        /* bytes the prologue takes from the stack */
+    bool places;           /* is the position of every instruction wanted? (jit.h) */
 };
 
 /* The largest frame: more would not fit a small stack. */

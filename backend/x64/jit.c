@@ -23,7 +23,11 @@ static bool write_code(struct jit_unit *u, const struct bytes *b, const struct e
     return code_memory_seal(&u->memory);
 }
 
-static void describe(struct jit_unit *u, struct bytes *b, const struct emitted *e) {
+static void describe(struct jit_unit *u, struct bytes *b, const struct emitted *e,
+                     const struct x64_encoder *encoder) {
+    uint32_t nplace = 0;
+    if (e->places)
+        u->place = bytes_places(b, e, encoder, &nplace);
     u->site = b->site;
     b->site = NULL;
     u->entry = b->label[LABEL_ENTER];
@@ -33,6 +37,8 @@ static void describe(struct jit_unit *u, struct bytes *b, const struct emitted *
         .size = b->code_size,
         .site = u->site,
         .nsite = b->nsite,
+        .place = u->place,
+        .nplace = nplace,
         .exit_stub = u->memory.base + b->label[LABEL_EXIT],
     };
 }
@@ -48,7 +54,7 @@ bool jit_make(struct jit_unit *u, struct emitted *e, const char **why) {
         ok = write_code(u, &b, e, encoder);
     }
     if (ok)
-        describe(u, &b, e);
+        describe(u, &b, e, encoder);
     else
         jit_free(u);
     bytes_free(&b);
@@ -59,6 +65,7 @@ bool jit_make(struct jit_unit *u, struct emitted *e, const char **why) {
 void jit_free(struct jit_unit *u) {
     code_memory_unmap(&u->memory);
     xfree(u->site);
+    xfree(u->place);
     *u = (struct jit_unit){0};
 }
 

@@ -8,7 +8,8 @@
 struct jit_unit {
     struct code_memory memory;
     struct fault_unit fault;
-    struct trap_site *site; /* owned */
+    struct trap_site *site;  /* owned */
+    struct trap_site *place; /* owned; NULL unless e->places */
     uint32_t entry;         /* offset of the first instruction */
     unsigned frame;         /* stack it takes */
 };

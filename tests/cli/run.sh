@@ -78,6 +78,7 @@ sh_ok() { # NAME STATUS OUT ERR COMMAND
 . "$here/source.sh"
 . "$here/files.sh"
 . "$here/compiler.sh"
+. "$here/profile.sh"
 . "$here/memory.sh"
 [ "${2-}" = quick ] && engines=/dev/null || engines=$here/engines
 while read -r engine; do
