@@ -171,6 +171,8 @@ static void gen_op(struct gen *g) {
             put(g, rnd(2) ? OP_HASH : OP_TOUCH, any_ptr(g), NO_VALUE, rnd(3));
         else if (rnd(3) == 0)
             gen_call(g);
+        else if (g->f->cell_bits == 8 && rnd(2) == 0)
+            put(g, OP_LOOKUP, any_cell(g), NO_VALUE, 1);
         else
             put(g, OP_OUTS, NO_VALUE, NO_VALUE, 0);
         break;
@@ -271,6 +273,10 @@ static struct func *gen_func(unsigned cell_bits) {
     g.b = ir_block_new(g.f, NO_BLOCK);
     put(&g, OP_TAPE, NO_VALUE, NO_VALUE, 0);
     ir_string(g.f, "text", 4);
+    char table[256];
+    for (unsigned i = 0; i < 256; i++)
+        table[i] = (char)(i * i + 3 * i + 7);
+    ir_string(g.f, table, 256);
     unsigned parts = 1 + rnd(4);
     while (parts-- > 0) {
         gen_ops(&g, 1 + rnd(8));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backend/x64/x64.h"
+#include "ir/ir.h"
 #include "runtime/alloc.h"
 #include "runtime/bug.h"
 
@@ -250,6 +251,16 @@ static bool pseudo(struct state *st) {
         s->result = st->reg[in->r[1]];
         return true;
     }
+    if (in->op == X64_TABLE) {
+        const struct func *f = st->m->ir;
+        st->reg[in->r[0]] = (uint64_t)(uintptr_t)(f->text + f->string[in->imm].start) - 8;
+        return true;
+    }
+    if (in->op == X64_MOVZX_RX1) {
+        uint64_t a = st->reg[in->r[1]] + st->reg[in->r[2]] + (uint64_t)in->disp;
+        st->reg[in->r[0]] = *(const uint8_t *)(uintptr_t)a;
+        return true;
+    }
     if (in->op != X64_OUT && in->op != X64_IN && in->op != X64_OUTS && in->op != X64_HASH &&
         in->op != X64_CALL && in->op != X64_SCAN)
         return false;
@@ -280,14 +291,14 @@ static bool pseudo(struct state *st) {
 static void enter(struct state *st, uint32_t from, uint32_t to) {
     const struct mblock *b = &st->m->block[to];
     unsigned slot = b->npred > 1 && b->pred[1] == from ? 2 : 1;
-    uint64_t value[64];
+    uint64_t phi[64];
     unsigned n = 0;
     for (uint32_t i = b->first; i < b->end && st->m->insn[i].op == X64_PHI; i++)
-        value[n++ % 64] = st->reg[st->m->insn[i].r[slot]];
+        phi[n++ % 64] = st->reg[st->m->insn[i].r[slot]];
     if (n > 64)
         bug("simulator: %u phis", n);
     for (unsigned i = 0; i < n; i++)
-        st->reg[st->m->insn[b->first + i].r[0]] = value[i];
+        st->reg[st->m->insn[b->first + i].r[0]] = phi[i];
 }
 
 /* Executes a block; returns the successor. */
