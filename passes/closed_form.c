@@ -559,11 +559,9 @@ static bool form_matches(struct form *m, uint16_t *ends) {
     return false;
 }
 
-/* Rewrites loop b if it is one. */
-static bool form_try(struct form *m, block b) {
+/* Rewrites the candidate if its end can be told. */
+static bool form_try(struct form *m) {
     uint16_t ends[FORM_INSNS];
-    if (!selfloop_find(m->f, b, &m->l) || !form_collect(m))
-        return false;
     form_begin(m);
     bool fits = form_matches(m, ends) && pass_may(m->env);
     form_forget(m);
@@ -576,13 +574,21 @@ static bool form_try(struct form *m, block b) {
     return true;
 }
 
-/* One visit of each block. */
+static bool form_is_candidate(struct form *m, block b) {
+    return selfloop_find(m->f, b, &m->l) && form_collect(m);
+}
+
+/* One visit of each block.  Most functions have no such loop, which is soon seen. */
 static bool form_round(struct form *m) {
-    bool changed = false;
-    selfloop_mark_escapes(m->f);
-    for (uint32_t i = 1, n = m->f->nblock; i < n; i++)
-        if (!ir_block(m->f, (block){i})->dead)
-            changed |= form_try(m, (block){i});
+    bool changed = false, any = false;
+    uint32_t n = m->f->nblock;
+    for (uint32_t i = 1; i < n && !any; i++)
+        any = form_is_candidate(m, (block){i});
+    if (any)
+        selfloop_mark_escapes(m->f);
+    for (uint32_t i = 1; i < n && any; i++)
+        if (form_is_candidate(m, (block){i}))
+            changed |= form_try(m);
     return changed;
 }
 
