@@ -528,14 +528,15 @@ static bool is_listed(struct piece list, const char *name) {
     return false;
 }
 
-/* The runs the header asks for: one for each input, at least one.  Only dse may leave another tape
- * at the end of a program. */
+/* The runs the header asks for: one for each input, at least one.  Only dse and prerun may leave
+ * another tape at the end of a program. */
 static bool check_own_trials(struct test_case *c, const struct func *before,
                              const struct func *after) {
     struct ir_trial t = c->trial;
     struct text why = {0};
     t.ncell = before->tape_cells ? before->tape_cells : 80;
-    t.ignores_tape = before->program && is_listed(c->passes, "dse");
+    t.ignores_tape =
+        before->program && (is_listed(c->passes, "dse") || is_listed(c->passes, "prerun"));
     bool ok = true;
     for (unsigned i = 0; ok && i < (c->ninput ? c->ninput : 1); i++) {
         t.input = (const uint8_t *)c->input[i].p;
