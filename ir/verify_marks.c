@@ -31,7 +31,9 @@ struct span {
 static const struct span nothing = {0, -1};
 static const struct span everything = {INT64_MIN, INT64_MAX};
 
-#define MAX_WALKS 32
+#define MAX_WALKS 200 /* that suppose something */
+#define HURRY     8
+#define NEAR      16 /* cells */
 
 struct root {
     value v;
@@ -203,18 +205,30 @@ static bool see(struct marks *m, value v) {
     return true;
 }
 
-/* In a hurry: an end of `edge` that does not hold, as only s does, falls to where it is likely to
- * stay: to what is known without supposing, or to the cell at the pointer, which the test of a loop
- * has accessed. */
+/* Where an upper end falls to that would creep down to `end`: fast while it is far from the
+ * pointer, one by one where accesses are.  Never below what is known without supposing. */
+static int64_t fallen(int64_t end, struct span floor) {
+    int64_t to = end > NEAR ? INT64_C(1) << (63 - __builtin_clzll((uint64_t)end)) : end;
+    return !is_empty(floor) && to < floor.hi ? floor.hi : to;
+}
+
+static int64_t negated(int64_t end) {
+    return end == INT64_MIN ? INT64_MAX : end == INT64_MAX ? INT64_MIN : -end;
+}
+
+static struct span mirrored(struct span s) {
+    return (struct span){negated(s.hi), negated(s.lo)};
+}
+
+/* In a hurry: the ends of `edge` that do not hold, as only s does, fall farther. */
 static struct span lowered(struct span edge, struct span s, struct span floor) {
     struct span t = edge;
-    bool zero = s.lo <= 0 && 0 <= s.hi;
-    if (is_empty(s) || (is_empty(floor) && !zero))
+    if (is_empty(s) || s.hi < -NEAR || s.lo > NEAR)
         return floor;
-    if (s.lo > t.lo)
-        t.lo = is_empty(floor) || (zero && floor.lo > 0) ? 0 : floor.lo;
     if (s.hi < t.hi)
-        t.hi = is_empty(floor) || (zero && floor.hi < 0) ? 0 : floor.hi;
+        t.hi = fallen(s.hi, floor);
+    if (s.lo > t.lo)
+        t.lo = negated(fallen(negated(s.lo), mirrored(floor)));
     return is_empty(t) ? floor : t;
 }
 
@@ -292,7 +306,7 @@ static bool suppose(struct marks *m, const struct dom *d, const block *preorder,
     m->supposing = m->took_back = true;
     m->judging = false;
     for (unsigned k = 0; k < MAX_WALKS && m->took_back; k++) {
-        m->hurry = k >= MAX_WALKS / 4;
+        m->hurry = k >= HURRY;
         m->took_back = false;
         walk(m, d, preorder, n);
     }

@@ -9,6 +9,7 @@
  *   --asm=N           one program of N is assembled from -S and run, too
  *   --tape-seed=N     files: as units, on a tape with these contents
  *   --from=N          random: skip the first N
+ *   --seconds=N       stop after so many seconds, and report
  *   --print           random: print the programs, one a line, instead of running them
  *   --verify          verify the IR after every pass (builds with assertions always do)
  *   --validate        evaluate the IR before and after every pass
@@ -172,7 +173,7 @@ static void files(struct session *s, void *arg) {
 static int usage(void) {
     fprintf(stderr, "usage: fuzz [--quick|--all|--sample=N] [--asm=N] [--verify] [--validate]\n"
                     "            [--check-ra] [--stats] [--steps=N] [--cells=N] [--tape-seed=N]\n"
-                    "            [--from=N] [--print] [--sabotage=output|crash|end]\n"
+                    "            [--from=N] [--seconds=N] [--print] [--sabotage=output|crash|end]\n"
                     "            exhaustive LENGTH | random COUNT [SEED] | files FILE...\n");
     return 1;
 }
@@ -184,7 +185,7 @@ static bool is(const char *a, const char *b) {
 /* What the command line asks for. */
 struct wishes {
     struct session_options o;
-    uint64_t sample, asm_every, tape_seed, from;
+    uint64_t sample, asm_every, tape_seed, from, seconds;
     bool print;
 };
 
@@ -193,11 +194,9 @@ static bool take_number(struct wishes *w, const char *a) {
         const char *name;
         uint64_t *to;
     } number[] = {
-        {"--sample=", &w->sample},
-        {"--asm=", &w->asm_every},
-        {"--tape-seed=", &w->tape_seed},
-        {"--from=", &w->from},
-        {"--steps=", &w->o.differ.max_steps},
+        {"--sample=", &w->sample},        {"--asm=", &w->asm_every},
+        {"--tape-seed=", &w->tape_seed},  {"--from=", &w->from},
+        {"--seconds=", &w->seconds},      {"--steps=", &w->o.differ.max_steps},
         {"--cells=", &w->o.differ.cells},
     };
     for (unsigned i = 0; i < sizeof number / sizeof *number; i++) {
@@ -246,6 +245,7 @@ int main(int argc, char **argv) {
             return usage();
     w.o.sample = (unsigned)w.sample;
     w.o.asm_every = (unsigned)w.asm_every;
+    w.o.seconds = (unsigned)w.seconds;
     argc -= at;
     argv += at;
     if (argc < 2)

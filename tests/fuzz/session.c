@@ -244,6 +244,8 @@ void session_program(struct session *s, const struct fuzz_program *p) {
 }
 
 static _Noreturn void work(struct session *s, source_fn *source, void *arg) {
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
     struct session_options o = *s->o;
     o.differ.stats = pass_stats_new();
     s->o = &o;
@@ -373,13 +375,34 @@ static void report(struct session *s) {
     text_free(&options);
 }
 
+/* Set when time is up, or somebody wants an end: what was done so far is reported. */
+static volatile sig_atomic_t stopped;
+static volatile pid_t worker;
+
+static void on_stop(int signal_number) {
+    (void)signal_number;
+    stopped = 1;
+    if (worker > 0)
+        kill(worker, SIGKILL);
+}
+
+static void stop_in_time(unsigned seconds) {
+    struct sigaction action = {.sa_handler = on_stop};
+    sigaction(SIGALRM, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    alarm(seconds);
+}
+
 /* One worker, from s->first on; its status, 0 if all programs were run. */
 static int run_worker(struct session *s, source_fn *source, void *arg) {
     int fd = memory_file();
     pid_t child = fork_child(s->o->stats ? -1 : fd);
     if (child == 0)
         work(s, source, arg);
+    worker = child;
     int status = status_of(child);
+    worker = 0;
     close(fd);
     return status;
 }
@@ -395,6 +418,10 @@ static struct shared *map_shared(void) {
 static void run_workers(struct session *s, source_fn *source, void *arg) {
     struct shared *h = s->shared;
     for (int status; (status = run_worker(s, source, arg)) != 0;) {
+        if (stopped) {
+            printf("stopped\n");
+            return;
+        }
         if (status == STATUS_AGAIN) {
             s->first = h->begun;
             continue;
@@ -442,6 +469,7 @@ bool session_run(const struct session_options *o, source_fn *source, void *arg) 
     struct shared *h = s.shared;
     struct timespec start, end;
     clock_gettime(CLOCK_MONOTONIC, &start);
+    stop_in_time(o->seconds);
     run_workers(&s, source, arg);
     clock_gettime(CLOCK_MONOTONIC, &end);
     print_quality(&s);

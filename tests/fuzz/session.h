@@ -13,6 +13,7 @@ struct session_options {
     enum effort effort;
     unsigned sample;    /* not 0: that many configurations a program, drawn from all there are */
     unsigned asm_every; /* not 0: each program of so many is assembled from -S, too */
+    unsigned seconds;   /* not 0: stop after so many, and report */
     bool stats;         /* print what the passes did */
 };
 
