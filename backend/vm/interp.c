@@ -50,8 +50,7 @@ static uint32_t frame_slot(int32_t slot) {
 
 /* Which variant of its row an instruction needs. */
 static unsigned variant(const struct decoder *d, const struct minsn *in) {
-    bool makes = in->op == VM_MOVE || in->op == VM_RELOAD || in->op == VM_LEA || in->op == VM_SCAN;
-    if (makes)
+    if (in->op == VM_MOVE || in->op == VM_RELOAD || in->op == VM_LEA || in->op == VM_SCAN)
         return in->r[0] == 0 ? VM_PTR : 0;
     if (!(mach_desc(d->m, in)->flags & MD_MEM))
         return 0;
@@ -118,6 +117,50 @@ static bool fuse_clear(struct decoder *d, const struct minsn *in, uint32_t first
     w->r0 = frame(in->r[1]);
     w->imm = in->disp;
     return true;
+}
+
+/* Stores of one constant to neighbouring cells, at least this many, are filled at once. */
+#define MIN_FILL 4
+
+static bool continues_fill(const struct decoder *d, const struct minsn *a, const struct minsn *b,
+                           int64_t step) {
+    int64_t distance = (int64_t)b->disp - a->disp;
+    return b->op == VM_STORE_I && b->r[1] == a->r[1] && b->imm == a->imm && distance == step &&
+           (step > 0 ? step : -step) == d->m->cell_bits / 8;
+}
+
+/* The number of stores from instruction i on that go through neighbouring cells. */
+static uint32_t count_fill(const struct decoder *d, uint32_t i, uint32_t end) {
+    const struct minsn *in = &d->m->insn[i];
+    if (in->op != VM_STORE_I || end - i < MIN_FILL)
+        return 0;
+    uint32_t n = 1;
+    int64_t step = (int64_t)in[1].disp - in->disp;
+    while (i + n < end && continues_fill(d, &in[n - 1], &in[n], step))
+        n++;
+    return n;
+}
+
+/* The cell's pattern in all of 8 bytes. */
+static int64_t repeated(int64_t imm, unsigned cell_bits) {
+    uint64_t x = (uint64_t)imm;
+    for (unsigned n = cell_bits; n < 64; n *= 2)
+        x |= x << n;
+    return (int64_t)x;
+}
+
+/* Puts FILL before a run of n stores.  They stay, for when one of them leaves the tape. */
+static void decode_fill(struct decoder *d, const struct minsn *in, uint32_t n) {
+    const struct minsn *last = in + n - 1;
+    int32_t low = in->disp < last->disp ? in->disp : last->disp;
+    push(d,
+         (struct vm_word){.op = VM_FILL + (in->r[1] == 0 ? VM_PTR : 0) * VM_OP_COUNT,
+                          .r0 = n,
+                          .r1 = frame(in->r[1]),
+                          .r2 = (n - 1) * (d->m->cell_bits / 8),
+                          .disp = low,
+                          .imm = repeated(in->imm, d->m->cell_bits)},
+         in->src);
 }
 
 /* Where a jump to block b ends up, past blocks that only jump on. */
@@ -221,7 +264,7 @@ static void decode_walk(struct decoder *d, uint32_t b, const struct minsn *in) {
 
 static void decode_block(struct decoder *d, uint32_t b) {
     const struct mblock *mb = &d->m->block[b];
-    uint32_t first = d->nword;
+    uint32_t first = d->nword, filled = 0;
     d->start[b] = first;
     for (uint32_t i = mb->first; i < mb->end; i++) {
         const struct minsn *in = &d->m->insn[i];
@@ -235,6 +278,12 @@ static void decode_block(struct decoder *d, uint32_t b) {
             if (to != next_block(d->m, b))
                 push(d, (struct vm_word){.op = VM_JUMP, .r0 = to}, in->src);
             return;
+        }
+        if (i >= filled) {
+            uint32_t n = count_fill(d, i, mb->end);
+            filled = i + n;
+            if (n >= MIN_FILL)
+                decode_fill(d, in, n);
         }
         if (in->op == VM_WALK)
             decode_walk(d, b, in);
@@ -255,6 +304,92 @@ static void link_branches(struct decoder *d) {
     }
 }
 
+/* ---- sequences ---- */
+
+/* The steps of a sequence as ops, checked ones where either will do. */
+struct sequence {
+    enum vm_fused fused;
+    unsigned n;
+    uint64_t op[4];
+};
+static const struct sequence sequences[] = {
+#define STEP_R(name)            VM_##name
+#define STEP_P(name)            (VM_##name + 2 * VM_OP_COUNT)
+#define STEP_0(name)            VM_##name
+#define STEP_1(name)            (VM_##name + 1 * VM_OP_COUNT)
+#define STEP_2(name)            (VM_##name + 2 * VM_OP_COUNT)
+#define STEP_3(name)            (VM_##name + 3 * VM_OP_COUNT)
+#define STEP_M0                 STEP_0
+#define STEP_M1                 STEP_1
+#define STEP_M2                 STEP_2
+#define STEP_M3                 STEP_3
+#define STEP(v, name)           STEP_##v(name)
+#define FUSE2(name, a, b)       {VM_FUSED_##name, 2, {STEP a, STEP b}},
+#define FUSE3(name, a, b, c)    {VM_FUSED_##name, 3, {STEP a, STEP b, STEP c}},
+#define FUSE4(name, a, b, c, d) {VM_FUSED_##name, 4, {STEP a, STEP b, STEP c, STEP d}},
+#include "backend/vm/fused.def"
+#undef STEP_R
+#undef STEP_P
+#undef STEP_0
+#undef STEP_1
+#undef STEP_2
+#undef STEP_3
+#undef STEP_M0
+#undef STEP_M1
+#undef STEP_M2
+#undef STEP_M3
+#undef STEP
+};
+#define NSEQUENCE (sizeof sequences / sizeof *sequences)
+
+/* Sequences by their first row: first[row] is the number of one, plus 1; next[] of the following.
+ */
+struct sequence_index {
+    uint8_t first[VM_OP_COUNT], next[NSEQUENCE + 1];
+};
+
+static struct sequence_index index_sequences(void) {
+    static_assert(NSEQUENCE < UINT8_MAX, "their numbers fit");
+    struct sequence_index x = {0};
+    for (unsigned n = NSEQUENCE; n > 0; n--) {
+        uint64_t row = sequences[n - 1].op[0] % VM_OP_COUNT;
+        x.next[n] = x.first[row];
+        x.first[row] = (uint8_t)n;
+    }
+    return x;
+}
+
+/* May a word with this op be run as a step for `step`? */
+static bool fits(uint64_t op, uint64_t step) {
+    bool checks = step / VM_OP_COUNT & VM_CHECKED;
+    return op == step || (checks && op == step - VM_CHECKED * VM_OP_COUNT);
+}
+
+static bool sequence_at(const struct decoder *d, uint32_t i, const struct sequence *s) {
+    if (s->n > d->nword - i)
+        return false;
+    for (unsigned k = 0; k < s->n; k++)
+        if (!fits(d->word[i + k].op, s->op[k]))
+            return false;
+    return true;
+}
+
+/* Fuses whatever can be fused.  A word in the middle of a sequence may begin one of its own: it may
+ * be jumped to. */
+static void fuse_sequences(struct decoder *d) {
+    const struct sequence_index x = index_sequences();
+    for (uint32_t i = 0; i < d->nword; i++) {
+        const struct sequence *best = NULL;
+        for (unsigned n = x.first[d->word[i].op % VM_OP_COUNT]; n > 0; n = x.next[n]) {
+            const struct sequence *s = &sequences[n - 1];
+            if ((!best || s->n > best->n) && sequence_at(d, i, s))
+                best = s;
+        }
+        if (best)
+            d->word[i].op = best->fused;
+    }
+}
+
 struct vm_code *vm_decode(const struct mach *m) {
     assert(m->allocated);
     struct decoder d = {.m = m};
@@ -262,6 +397,7 @@ struct vm_code *vm_decode(const struct mach *m) {
     for (uint32_t b = 0; b < m->nblock; b++)
         decode_block(&d, b);
     link_branches(&d);
+    fuse_sequences(&d);
     xfree(d.start);
     xfree(d.uses);
     struct vm_code *c = xcalloc(1, sizeof *c);
@@ -291,9 +427,18 @@ void vm_code_free(struct vm_code *c) {
  * tape if there is none. */
 #define DEFINE_SCAN(name, cell_t)                                                                  \
     static inline uint8_t *name(const struct tape *t, uint8_t *p, int64_t step) {                  \
-        while ((uint64_t)((uintptr_t)p - (uintptr_t)t->base) < t->bytes && *(cell_t *)p != 0)      \
-            p = (uint8_t *)((uintptr_t)p + (uintptr_t)step);                                       \
-        return p;                                                                                  \
+        const uintptr_t base = (uintptr_t)t->base;                                                 \
+        const uint64_t bytes = t->bytes;                                                           \
+        uintptr_t at = (uintptr_t)p, by = (uintptr_t)step;                                         \
+        /* Between two cells of the tape there are only such. */                                   \
+        while (at - base < bytes && at + 3 * by - base < bytes) {                                  \
+            for (unsigned n = 0; n < 4; n++, at += by)                                             \
+                if (*(cell_t *)at == 0)                                                            \
+                    return (uint8_t *)at;                                                          \
+        }                                                                                          \
+        while (at - base < bytes && *(cell_t *)at != 0)                                            \
+            at += by;                                                                              \
+        return (uint8_t *)at;                                                                      \
     }
 DEFINE_SCAN(scan_any_8, uint8_t)
 DEFINE_SCAN(scan_16, uint16_t)
@@ -315,8 +460,26 @@ static inline uint8_t *scan_8(const struct tape *t, uint8_t *p, int64_t step) {
 
 /* ---- running ---- */
 
+/* Writes n bytes of the pattern. */
+static inline void fill(uint8_t *p, uint32_t n, uint64_t pattern) {
+    for (; n >= 8; n -= 8, p += 8)
+        memcpy(p, &pattern, 8);
+    if (n & 4) {
+        memcpy(p, &pattern, 4);
+        p += 4;
+    }
+    if (n & 2) {
+        memcpy(p, &pattern, 2);
+        p += 2;
+    }
+    if (n & 1)
+        *p = (uint8_t)pattern;
+}
+
 #define JOIN_(a, b) a##b
 #define JOIN(a, b)  JOIN_(a, b)
+
+#include "backend/vm/bodies.h"
 
 #define BITS     8
 #define THREADED 1

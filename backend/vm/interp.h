@@ -8,11 +8,21 @@
 /* An instruction is a row of vm.def plus VM_OP_COUNT times the variant, a sum of these. */
 enum vm_variant {
     VM_CHECKED = 1, /* its access may leave the tape */
-    VM_PTR = 2,     /* its base (or the pointer it makes) is register 0, kept in a variable too */
+    VM_PTR = 2,     /* its base, and any pointer it makes, is register 0, kept in a variable too */
     VM_VARIANTS = 4,
 };
 
-/* One decoded instruction: 32 bytes.  op: row and variant;
+/* A sequence of fused.def stands in the place of its first word's op. */
+enum vm_fused {
+    VM_FUSED_BEGIN = VM_VARIANTS * VM_OP_COUNT - 1,
+#define FUSE2(name, ...) VM_FUSED_##name,
+#define FUSE3            FUSE2
+#define FUSE4            FUSE2
+#include "backend/vm/fused.def"
+    VM_DECODED_COUNT
+};
+
+/* One decoded instruction: 32 bytes.  op: row and variant, or sequence;
  * the threaded interpreter replaces it by the address of the code.  Registers are byte offsets into
  * the frame; a branch has its distance in words in r0 (fused ones: in r2). */
 struct vm_word {

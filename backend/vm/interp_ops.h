@@ -1,11 +1,14 @@
-/* interp_ops.h: what each instruction of vm.def does, as one interpreter function.  Included by
- * interp.c with BITS (cell width) and THREADED (1: computed goto, 0: a switch) defined; undefines
- * both.
+/* interp_ops.h: one interpreter function, of the bodies in bodies.h.  Included by interp.c with
+ * BITS (cell width) and THREADED (1: computed goto, 0: a switch) defined; undefines both.
  *
  * An instruction comes in up to four variants (enum vm_variant): a memory access `at` may have to
  * be checked against the tape; and register 0, where the allocator puts the pointer that most code
  * works on, is also kept in the local variable `ptr`, so that a walk along the tape does not wait
- * for the frame in each step.  Whatever writes a pointer to register 0 writes both. */
+ * for the frame in each step.  Whatever writes a pointer to register 0 writes both.
+ *
+ * A fused sequence (fused.def) runs the bodies of several words that stand one behind the other,
+ * which are as they would be without it, but for the first word's op.  So any of them may be jumped
+ * to, and w is the right one wherever a body fails. */
 
 #define CELL JOIN(JOIN(uint, BITS), _t)
 #define R(n) (*(uint64_t *)((char *)frame + w->r##n))
@@ -18,10 +21,8 @@
         w += (d);                                                                                  \
         goto *w->go;                                                                               \
     } while (0)
-#define INSN(name)     L_##name:
-#define CHECKED(name)  C_##name:
-#define AT_PTR(name)   P_##name:
-#define CHECK_PTR(name) Q_##name:
+#define INSN(name, v) L##v##_##name:
+#define FUSED(name)   F_##name:
 #else
 #define RUN         JOIN(JOIN(run_, BITS), _switch)
 #define NEXT_AT(d)                                                                                 \
@@ -29,20 +30,15 @@
         w += (d);                                                                                  \
         goto dispatch;                                                                             \
     } while (0)
-#define INSN(name)     case VM_##name:
-#define CHECKED(name)  case VM_##name + VM_CHECKED * VM_OP_COUNT:
-#define AT_PTR(name)   case VM_##name + VM_PTR * VM_OP_COUNT:
-#define CHECK_PTR(name) case VM_##name + (VM_CHECKED + VM_PTR) * VM_OP_COUNT:
+#define INSN(name, v) case VM_##name + v * VM_OP_COUNT:
+#define FUSED(name)   case VM_FUSED_##name:
 #endif
 #define NEXT NEXT_AT(1)
 #define GOTO(r) NEXT_AT((int32_t)w->r)
 /* A branch: each way has its own indirect jump, so that the processor predicts the condition. */
 #define BRANCH(cond, r)                                                                            \
-    do {                                                                                           \
-        if (cond)                                                                                  \
-            GOTO(r);                                                                               \
-        NEXT;                                                                                      \
-    } while (0)
+    if (cond)                                                                                      \
+        GOTO(r);
 
 #define AT(base) ((uint8_t *)((uintptr_t)(base) + (uintptr_t)(intptr_t)w->disp))
 #define OFF_TAPE(p) ((uint64_t)((uintptr_t)(p) - tape_base) >= tape_bytes)
@@ -54,13 +50,22 @@
         goto off_tape;                                                                             \
     }
 #define SET_PTR(x) (frame[0] = ptr = (x))
-#define MEM_AT(name, base, base_ptr, body)                                                         \
-    CHECKED(name) { CHECK(base) body }                                                             \
-    INSN(name) { TAKE(base) body }                                                                 \
-    CHECK_PTR(name) { CHECK(base_ptr) body }                                                       \
-    AT_PTR(name) { TAKE(base_ptr) body }
-#define MEM(name, body) MEM_AT(name, R(1), ptr, body)
 #define C (*(CELL *)at)
+
+/* One step: body and, by variant, what stands before it. */
+#define STEP_R(name)    { DO_##name }
+#define STEP_P(name)    { DO_P_##name }
+#define STEP_0(name)    { TAKE(R(1)) DO_##name }
+#define STEP_1(name)    { CHECK(R(1)) DO_##name }
+#define STEP_2(name)    { TAKE(ptr) DO_##name }
+#define STEP_3(name)    { CHECK(ptr) DO_##name }
+/* Those that move the pointer first. */
+#define MOVED           (R(0) = R(1) + I)
+#define MOVED_PTR       SET_PTR(ptr + I)
+#define STEP_M0(name)   { TAKE(MOVED) DO_##name }
+#define STEP_M1(name)   { CHECK(MOVED) DO_##name }
+#define STEP_M2(name)   { TAKE(MOVED_PTR) DO_##name }
+#define STEP_M3(name)   { CHECK(MOVED_PTR) DO_##name }
 
 static void RUN(const struct vm_code *code, struct vm_word *w, uint64_t *frame, struct rt *rt,
                 uint8_t *entry) {
@@ -70,16 +75,21 @@ static void RUN(const struct vm_code *code, struct vm_word *w, uint64_t *frame, 
     bool flag = false;
     uint64_t ptr = 0;
 #if THREADED
-    static const void *const label[VM_VARIANTS * VM_OP_COUNT] = {
-#define VM(name, ...)  [VM_##name] = &&L_##name,
-#define VMP(name, ...) [VM_##name] = &&L_##name, [VM_##name + VM_PTR * VM_OP_COUNT] = &&P_##name,
+    static const void *const label[VM_DECODED_COUNT] = {
+#define VM(name, ...)  [VM_##name] = &&L0_##name,
+#define VMP(name, ...) [VM_##name] = &&L0_##name, [VM_##name + VM_PTR * VM_OP_COUNT] = &&L2_##name,
 #define VMM(name, ...)                                                                             \
-    [VM_##name] = &&L_##name,                                                                      \
-    [VM_##name + VM_CHECKED * VM_OP_COUNT] = &&C_##name,                                           \
-    [VM_##name + VM_PTR * VM_OP_COUNT] = &&P_##name,                                               \
-    [VM_##name + (VM_CHECKED + VM_PTR) * VM_OP_COUNT] = &&Q_##name,
+    [VM_##name] = &&L0_##name,                                                                     \
+    [VM_##name + VM_CHECKED * VM_OP_COUNT] = &&L1_##name,                                          \
+    [VM_##name + VM_PTR * VM_OP_COUNT] = &&L2_##name,                                              \
+    [VM_##name + (VM_CHECKED + VM_PTR) * VM_OP_COUNT] = &&L3_##name,
+#define VMB VMM
 #include "backend/vm/vm.def"
 #undef VM
+#define FUSE2(name, a, b)       [VM_FUSED_##name] = &&F_##name,
+#define FUSE3(name, a, b, c)    [VM_FUSED_##name] = &&F_##name,
+#define FUSE4(name, a, b, c, d) [VM_FUSED_##name] = &&F_##name,
+#include "backend/vm/fused.def"
     };
     if (!code->threaded) {
         for (uint32_t i = 0; i < code->n; i++)
@@ -92,164 +102,26 @@ dispatch:
     switch (w->op) {
 #endif
 
-    INSN(PHI)
-    INSN(RELOAD)
-    INSN(SPILL) {
-        __builtin_unreachable(); /* decoded to moves, or gone */
-    }
-    INSN(MOVE) { R(0) = R(1); NEXT; }
-    AT_PTR(MOVE) { SET_PTR(R(1)); NEXT; }
-    INSN(SWAP) {
-        uint64_t t = R(0);
-        R(0) = R(1);
-        R(1) = t;
-        ptr = frame[0];
-        NEXT;
-    }
-    INSN(CONST) { R(0) = (uint64_t)w->imm; NEXT; }
+#define VM(name, ...)  INSN(name, 0) { STEP_R(name) NEXT; }
+#define VMP(name, ...) INSN(name, 0) { STEP_R(name) NEXT; } INSN(name, 2) { STEP_P(name) NEXT; }
+#define VMM(name, ...)                                                                             \
+    INSN(name, 0) { STEP_0(name) NEXT; }                                                           \
+    INSN(name, 1) { STEP_1(name) NEXT; }                                                           \
+    INSN(name, 2) { STEP_2(name) NEXT; }                                                           \
+    INSN(name, 3) { STEP_3(name) NEXT; }
+#define VMB(name, ...)                                                                             \
+    INSN(name, 0) { STEP_M0(name) NEXT; }                                                          \
+    INSN(name, 1) { STEP_M1(name) NEXT; }                                                          \
+    INSN(name, 2) { STEP_M2(name) NEXT; }                                                          \
+    INSN(name, 3) { STEP_M3(name) NEXT; }
+#include "backend/vm/vm.def"
+#undef VM
 
-    INSN(ADD) { R(0) = X(R(1) + R(2)); NEXT; }
-    INSN(ADD_I) { R(0) = X(R(1) + (uint64_t)w->imm); NEXT; }
-    INSN(SUB) { R(0) = X(R(1) - R(2)); NEXT; }
-    INSN(RSUB_I) { R(0) = X((uint64_t)w->imm - R(1)); NEXT; }
-    INSN(MUL) { R(0) = X(R(1) * R(2)); NEXT; }
-    INSN(MUL_I) { R(0) = X(R(1) * (uint64_t)w->imm); NEXT; }
-    INSN(AND) { R(0) = R(1) & R(2); NEXT; }
-    INSN(AND_I) { R(0) = R(1) & (uint64_t)w->imm; NEXT; }
-    INSN(OR) { R(0) = R(1) | R(2); NEXT; }
-    INSN(OR_I) { R(0) = R(1) | (uint64_t)w->imm; NEXT; }
-    INSN(XOR) { R(0) = R(1) ^ R(2); NEXT; }
-    INSN(XOR_I) { R(0) = R(1) ^ (uint64_t)w->imm; NEXT; }
-    INSN(SHL) { R(0) = X(R(1) << (R(2) % BITS)); NEXT; }
-    INSN(SHL_I) { R(0) = X(R(1) << ((uint64_t)w->imm % BITS)); NEXT; }
-    INSN(SHR) { R(0) = R(1) >> (R(2) % BITS); NEXT; }
-    INSN(SHR_I) { R(0) = R(1) >> ((uint64_t)w->imm % BITS); NEXT; }
-    INSN(EQ) { R(0) = R(1) == R(2); NEXT; }
-    INSN(EQ_I) { R(0) = R(1) == (uint64_t)w->imm; NEXT; }
-    INSN(NE) { R(0) = R(1) != R(2); NEXT; }
-    INSN(NE_I) { R(0) = R(1) != (uint64_t)w->imm; NEXT; }
-    INSN(ULT) { R(0) = R(1) < R(2); NEXT; }
-    INSN(ULT_I) { R(0) = R(1) < (uint64_t)w->imm; NEXT; }
-    INSN(UGT_I) { R(0) = R(1) > (uint64_t)w->imm; NEXT; }
-    INSN(TEST) { flag = R(1) != 0; NEXT; }
-    INSN(SEL) { R(0) = flag ? R(2) : R(1); NEXT; }
-
-    INSN(LEA) { R(0) = R(1) + (uint64_t)w->imm; NEXT; }
-    AT_PTR(LEA) { SET_PTR(R(1) + (uint64_t)w->imm); NEXT; }
-    AT_PTR(SCAN)
-    INSN(SCAN) {
-        uint8_t *at = JOIN(scan_, BITS)(&rt->tape, AT(R(1)), w->imm);
-        if (__builtin_expect(OFF_TAPE(at), 0)) {
-            bad = at;
-            goto off_tape;
-        }
-        R(0) = (uintptr_t)at - (uintptr_t)(intptr_t)w->disp;
-        ptr = frame[0];
-        NEXT;
-    }
-
-    INSN(WALK) {
-        __builtin_unreachable(); /* decoded to WALK_ALL, or a move */
-    }
-    INSN(WALK_ALL) {
-        const struct vm_walk *k = &code->walk[w->imm];
-        struct vm_walked to = k->run(k, (uint8_t *)(uintptr_t)R(1));
-        *(uint64_t *)((char *)frame + (to.more ? w->r0 : (uint32_t)w->disp)) = (uintptr_t)to.p;
-        ptr = frame[0];
-        BRANCH(to.more == 0, r2);
-    }
-    AT_PTR(WALK_ALL) {
-        const struct vm_walk *k = &code->walk[w->imm];
-        struct vm_walked to = k->run(k, (uint8_t *)(uintptr_t)ptr);
-        SET_PTR((uintptr_t)to.p);
-        BRANCH(to.more == 0, r2);
-    }
-
-    MEM(LOAD, { R(0) = C; NEXT; })
-    MEM(STORE, { C = X(R(2)); NEXT; })
-    MEM(STORE_I, { C = X(w->imm); NEXT; })
-    MEM(ADD_M, { C = X(C + R(2)); NEXT; })
-    MEM(ADD_MI, { C = X(C + (uint64_t)w->imm); NEXT; })
-    MEM(SUB_M, { C = X(C - R(2)); NEXT; })
-    MEM(MADD_M, { C = X(C + R(2) * (uint64_t)w->imm); NEXT; })
-    MEM(TOUCH, { (void)at; NEXT; })
-
-    INSN(OUT) {
-        if (rt_out(rt, (uint8_t)R(1)) != 0)
-            return;
-        NEXT;
-    }
-    MEM(OUT_M, {
-        if (rt_out(rt, (uint8_t)C) != 0)
-            return;
-        NEXT;
-    })
-    INSN(OUTS) {
-        const struct ir_string *s = &code->ir->string[w->imm];
-        if (rt_out_bytes(rt, (const uint8_t *)code->ir->text + s->start, s->len) != 0)
-            return;
-        NEXT;
-    }
-    INSN(LOOKUP) {
-        const struct ir_string *s = &code->ir->string[w->imm];
-        R(0) = (uint8_t)code->ir->text[s->start + (R(1) & 255)];
-        NEXT;
-    }
-    INSN(IN) {
-        uint64_t cell = R(1);
-        if (rt_in(rt, &cell) != 0)
-            return;
-        R(0) = X(cell);
-        NEXT;
-    }
-    INSN(HASH) {
-        if (rt->hash != NULL && rt->hash(rt, AT(R(1)), code->src[w - code->word]) != 0)
-            return;
-        NEXT;
-    }
-
-    INSN(ENTRY) {
-        R(0) = (uintptr_t)entry;
-        ptr = frame[0];
-        NEXT;
-    }
-    INSN(RET) {
-        rt->end_pointer = (int64_t)(R(1) - tape_base) / (BITS / 8);
-        return;
-    }
-    INSN(TRAP) {
-        bad = AT(R(1));
-        goto off_tape;
-    }
-
-    INSN(JUMP) { GOTO(r0); }
-    INSN(BRNZ) { BRANCH(R(1) != 0, r0); }
-    INSN(BRZ) { BRANCH(R(1) == 0, r0); }
-    MEM(BRNZ_M, { BRANCH(C != 0, r0); })
-    MEM(BRZ_M, { BRANCH(C == 0, r0); })
-    INSN(BREQ) { BRANCH(R(1) == R(2), r0); }
-    INSN(BRNE) { BRANCH(R(1) != R(2), r0); }
-    INSN(BREQ_I) { BRANCH(R(1) == (uint64_t)w->imm, r0); }
-    INSN(BRNE_I) { BRANCH(R(1) != (uint64_t)w->imm, r0); }
-    INSN(BRLT) { BRANCH(R(1) < R(2), r0); }
-    INSN(BRGE) { BRANCH(R(1) >= R(2), r0); }
-    INSN(BRLT_I) { BRANCH(R(1) < (uint64_t)w->imm, r0); }
-    INSN(BRGE_I) { BRANCH(R(1) >= (uint64_t)w->imm, r0); }
-    MEM(ADD_BRNZ, { BRANCH((C = X(C + (uint64_t)w->imm)) != 0, r2); })
-    MEM(ADD_BRZ, { BRANCH((C = X(C + (uint64_t)w->imm)) == 0, r2); })
-#define MOVED     (R(0) = R(1) + (uint64_t)w->imm)
-#define MOVED_PTR SET_PTR(ptr + (uint64_t)w->imm)
-    MEM_AT(LEA_BRNZ, MOVED, MOVED_PTR, { BRANCH(C != 0, r2); })
-    MEM_AT(LEA_BRZ, MOVED, MOVED_PTR, { BRANCH(C == 0, r2); })
-#undef MOVED
-#undef MOVED_PTR
-    MEM(LOAD_BRNZ, { BRANCH((R(0) = C) != 0, r2); })
-    MEM(LOAD_BRZ, { BRANCH((R(0) = C) == 0, r2); })
-    MEM(ADD_CLEAR, {
-        C = X(C + R(2));
-        *(CELL *)(uintptr_t)(R(0) + (uint64_t)w->imm) = 0;
-        NEXT;
-    })
+#define STEP(v, name)           STEP_##v(name)
+#define FUSE2(name, a, b)       FUSED(name) { STEP a w++; STEP b NEXT; }
+#define FUSE3(name, a, b, c)    FUSED(name) { STEP a w++; STEP b w++; STEP c NEXT; }
+#define FUSE4(name, a, b, c, d) FUSED(name) { STEP a w++; STEP b w++; STEP c w++; STEP d NEXT; }
+#include "backend/vm/fused.def"
 #if !THREADED
     }
 #endif
@@ -267,18 +139,27 @@ off_tape:
 #undef NEXT_AT
 #undef NEXT
 #undef INSN
-#undef CHECKED
-#undef AT_PTR
-#undef CHECK_PTR
-#undef TAKE
-#undef CHECK
-#undef SET_PTR
+#undef FUSED
 #undef GOTO
 #undef BRANCH
 #undef AT
 #undef OFF_TAPE
-#undef MEM_AT
-#undef MEM
+#undef TAKE
+#undef CHECK
+#undef SET_PTR
 #undef C
+#undef STEP_R
+#undef STEP_P
+#undef STEP_0
+#undef STEP_1
+#undef STEP_2
+#undef STEP_3
+#undef MOVED
+#undef MOVED_PTR
+#undef STEP_M0
+#undef STEP_M1
+#undef STEP_M2
+#undef STEP_M3
+#undef STEP
 #undef BITS
 #undef THREADED

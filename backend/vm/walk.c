@@ -29,6 +29,27 @@
 
 #define OP(n) const struct vm_walk_op o##n = k->op[n];
 
+/* [dst] += [src] (or =), [src] = 0, where the next round's dst is this one's src: it is
+ * overwritten, so only the last is cleared. */
+#define SHIFT(name, first)                                                                         \
+    static struct vm_walked name(const struct vm_walk *k, uint8_t *p) {                            \
+        const int64_t step = k->step, test = k->test, dst = k->op[0].dst, src = k->op[0].src;      \
+        const uintptr_t from = k->from;                                                            \
+        const uint64_t span = k->span;                                                             \
+        if ((uint64_t)((uintptr_t)p - from) >= span)                                               \
+            return (struct vm_walked){p, 1};                                                       \
+        CELL(dst) first CELL(src);                                                                 \
+        for (;;) {                                                                                 \
+            p = (uint8_t *)((uintptr_t)p + (uintptr_t)step);                                       \
+            bool more = CELL(test) != 0;                                                           \
+            if (!more || (uint64_t)((uintptr_t)p - from) >= span) {                                \
+                CELL(src - step) = 0;                                                              \
+                return (struct vm_walked){p, more};                                                \
+            }                                                                                      \
+            CELL(dst) = CELL(src);                                                                 \
+        }                                                                                          \
+    }
+
 /* All shapes, for cells of one width. */
 #define SHAPES(bits)                                                                               \
     ROUNDS(walk_0_##bits, , )                                                                      \
@@ -39,6 +60,8 @@
            STATEMENT(o3);)                                                                         \
     ROUNDS(walk_n_##bits, const unsigned nop = k->nop;                                             \
            , for (unsigned i = 0; i < nop; i++) STATEMENT(k->op[i]);)                              \
+    SHIFT(walk_shift_##bits, +=)                                                                   \
+    SHIFT(walk_copy_##bits, =)                                                                     \
     ROUNDS(walk_move_##bits, OP(0), cell x = CELL(o0.src); CELL(o0.src) = 0;                       \
            CELL(o0.dst) = (cell)(CELL(o0.dst) + x);)
 
@@ -59,24 +82,37 @@ SHAPES(64)
 
 typedef struct vm_walked runner(const struct vm_walk *k, uint8_t *p);
 
-enum shape { SHAPE_0, SHAPE_1, SHAPE_2, SHAPE_3, SHAPE_4, SHAPE_N, SHAPE_MOVE, SHAPES_N };
+enum shape {
+    SHAPE_0,
+    SHAPE_1,
+    SHAPE_2,
+    SHAPE_3,
+    SHAPE_4,
+    SHAPE_N,
+    SHAPE_MOVE,
+    SHAPE_SHIFT,
+    SHAPE_COPY,
+    SHAPES_N
+};
 
 #define ROW(bits)                                                                                  \
     {                                                                                              \
         walk_0_##bits, walk_1_##bits, walk_2_##bits, walk_3_##bits, walk_4_##bits, walk_n_##bits,  \
-            walk_move_##bits                                                                       \
+            walk_move_##bits, walk_shift_##bits, walk_copy_##bits                                  \
     }
 static runner *const runners[4][SHAPES_N] = {ROW(8), ROW(16), ROW(32), ROW(64)};
 
-/* [dst] += [src]; [src] = 0 */
+/* [dst] += [src] or [dst] = [src], then [src] = 0? */
 static bool is_move(const struct walk *w) {
     const struct walk_op *a = &w->op[0], *b = &w->op[1];
-    return w->nop == 2 && a->keep && a->factor == 1 && a->add == 0 && !b->keep && b->factor == 0 &&
+    return w->nop == 2 && a->factor == 1 && a->add == 0 && !b->keep && b->factor == 0 &&
            b->add == 0 && b->dst == a->src && a->dst != a->src;
 }
 
 static enum shape shape_of(const struct walk *w) {
-    if (is_move(w))
+    if (is_move(w) && w->op[0].dst == w->op[0].src - w->step && w->test != w->op[0].src)
+        return w->op[0].keep ? SHAPE_SHIFT : SHAPE_COPY;
+    if (is_move(w) && w->op[0].keep)
         return SHAPE_MOVE;
     return w->nop <= 4 ? (enum shape)w->nop : SHAPE_N;
 }
