@@ -910,7 +910,8 @@ static void emit_scan_unrolled(struct isel *x, mreg first, struct addr cell, int
     select_label low = select_new_label(s), four = select_new_label(s);
     for (unsigned n = 0; n < 4; n++)
         k.out[n] = select_new_label(s);
-    k.jumps = x64_scan_helps(x->cell * 8, stride);
+    /* The stub takes the displacement back, which the lowest one does not allow. */
+    k.jumps = x64_scan_helps(x->cell * 8, stride) && cell.disp != INT32_MIN;
     cell.base = first;
     emit_cell_is_zero(x, cell);
     if (k.jumps) {
