@@ -10,7 +10,7 @@
 
 #include "runtime/alloc.h"
 
-#define WAY_STEPS 1000 /* instructions of one way */
+#define WAY_STEPS 400 /* instructions of one way */
 
 void explore_init(struct explore *e, struct func *f) {
     e->f = f;

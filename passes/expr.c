@@ -9,7 +9,7 @@
 #include "passes/fold.h"
 #include "runtime/alloc.h"
 
-#define EXPR_BUCKETS 1024
+#define EXPR_BUCKETS 8192
 
 void exprs_init(struct exprs *x, unsigned bits) {
     *x = (struct exprs){.bits = bits, .n = 1, .size = EXPR_BUCKETS};
@@ -23,18 +23,20 @@ void exprs_free(struct exprs *x) {
     xfree(x->table);
 }
 
-void exprs_reset(struct exprs *x) {
-    memset(x->bucket, 0, x->size * sizeof *x->bucket);
-    x->n = 1;
-    x->ntable = 0;
-}
-
 static uint32_t expr_hash(const struct exprs *x, const struct expr *e) {
     uint64_t h = e->op;
     h = (h ^ e->a.i) * UINT64_C(0x9e3779b97f4a7c15);
     h = (h ^ e->b.i) * UINT64_C(0xbf58476d1ce4e5b9);
     h = (h ^ e->c.i ^ (uint64_t)e->imm << 20) * UINT64_C(0x94d049bb133111eb);
     return (uint32_t)(h >> 40) & (x->size - 1);
+}
+
+/* Few of the buckets are in use, most of the time. */
+void exprs_reset(struct exprs *x) {
+    for (uint32_t i = 1; i < x->n; i++)
+        x->bucket[expr_hash(x, &x->at[i])] = 0;
+    x->n = 1;
+    x->ntable = 0;
 }
 
 static bool expr_same(const struct expr *a, const struct expr *b) {

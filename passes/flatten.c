@@ -217,7 +217,7 @@ static bool follow_key(struct flatten *t, unsigned v) {
     return true;
 }
 
-/* Does knowing the key save decisions?  Some values tell, before all are tried. */
+/* Does knowing the key save a third of the decisions?  Some values tell, before all are tried. */
 static bool sample_keys(struct flatten *t) {
     static const uint8_t sample[] = {0, 1, 2, 3, 5, 9, 48, 255};
     uint64_t decisions = 0, ways = 0;
@@ -227,7 +227,7 @@ static bool sample_keys(struct flatten *t) {
         decisions += t->e.decisions;
         ways += t->e.followed;
     }
-    return 4 * decisions / ways + 4 <= t->decisions;
+    return 6 * decisions / ways <= t->decisions;
 }
 
 /* A tree for each value of the key. */
@@ -259,7 +259,7 @@ static bool choose_form(struct flatten *t, bool early) {
     if (t->keyed || plain_cost == UINT32_MAX)
         return t->keyed;
     t->cost = plain_cost;
-    return follow_plain(t);
+    return plain_cost <= MAX_COST && follow_plain(t);
 }
 
 /* ---- safety ---- */
@@ -573,6 +573,11 @@ static void flatten_candidate(struct flatten *t, const struct candidate *c) {
 
 /* ---- the pass ---- */
 
+/* Instructions that may be followed to choose loops, and again to write them anew. */
+static uint64_t flatten_steps(const struct func *f) {
+    return 100000 + 4 * (uint64_t)f->ninsn;
+}
+
 static void flatten_start(struct flatten *t) {
     struct func *f = t->f;
     t->rpo = cfg_rpo(f);
@@ -586,7 +591,7 @@ static void flatten_start(struct flatten *t) {
     t->e.dom = &t->dom;
     t->e.loops = &t->loops;
     t->e.cells = &t->cells;
-    t->e.steps = 100000 + 16 * (uint64_t)f->ninsn;
+    t->e.steps = flatten_steps(f);
     find_far_uses(t);
 }
 
@@ -620,6 +625,7 @@ bool pass_flatten(struct func *f, struct pass_env *env) {
         open |= !t->candidate[k].proven;
     if (open)
         bounds_at_ends(f, prove_at_end, t);
+    t->e.steps = flatten_steps(f);
     for (uint32_t k = 0; k < t->ncandidate; k++)
         flatten_candidate(t, &t->candidate[k]);
     bool changed = t->changed;
