@@ -195,6 +195,12 @@ static struct func *random_loop(unsigned bits, int64_t start) {
             all[n++] = y;
         }
     }
+    /* A run of stores, up or down; the longer ones are too much for a walk. */
+    unsigned run = rnd(5) ? 0 : 1 + rnd(14);
+    int64_t low = rnd(9) - INT64_C(4), down = rnd(2) ? run - 1 : 0;
+    value what = ir_const(f, rnd(2) ? 0 : rnd(UINT32_MAX));
+    for (unsigned i = 0; i < run; i++)
+        ir_append(f, b, OP_STORE, phi, what, low + (down ? down - i : i), src++);
     value next = ir_append(f, b, OP_MOVE, phi, NO_VALUE, rnd(2) ? step : -step, src++);
     value cond = ir_append(f, b, OP_LOAD, next, NO_VALUE, rnd(3) ? 0 : rnd(5) - INT64_C(2), src++);
     ir_br(f, b, cond, body, out, src++);
@@ -205,7 +211,14 @@ static struct func *random_loop(unsigned bits, int64_t start) {
     return f;
 }
 
-static uint64_t rounds, walks, left;
+static uint64_t rounds, walks, left, fills, fused;
+
+static void count_words(const struct vm_code *c) {
+    for (uint32_t i = 0; i < c->n; i++) {
+        fused += c->word[i].op > VM_FUSED_BEGIN;
+        fills += c->word[i].op < VM_FUSED_BEGIN && c->word[i].op % VM_OP_COUNT == VM_FILL;
+    }
+}
 
 /* Runs f both ways on the same random tape. */
 static void compare(struct func *f, struct tape *t, const struct ra_options *ra, bool threaded) {
@@ -229,6 +242,7 @@ static void compare(struct func *f, struct tape *t, const struct ra_options *ra,
     if (e.end == EVAL_DONE || e.end == EVAL_OFF_TAPE) {
         struct vm_code *c = vm_decode(a);
         walks += c->nwalk;
+        count_words(c);
         rounds++;
         vm_execute(c, &rt, t->base, threaded ? VM_THREADED : VM_SWITCH);
         vm_code_free(c);
@@ -262,6 +276,8 @@ Test(walk, runs_as_written) {
         tape_unmap(&t);
     }
     cr_expect_gt(walks, rounds / 2, "%d walks in %d runs", (int)walks, (int)rounds);
+    cr_expect_gt(fills, 500, "%d runs of stores were filled", (int)fills);
+    cr_expect_gt(fused, rounds, "%d sequences", (int)fused);
     cr_expect_gt(left, 500, "%d runs left the tape", (int)left);
     printf("%d runs, %d walks, %d left the tape\n", (int)rounds, (int)walks, (int)left);
 }
