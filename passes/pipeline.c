@@ -18,7 +18,7 @@ enum when {
     ALWAYS, /* what is not said otherwise */
     FULL,   /* at -O3, or when the code is kept (-S) */
     KEPT,   /* when the code is kept */
-    SMALL,  /* below -O3 not in large functions that were built simplified: it would find little */
+    SMALL,  /* below -O3 not in large functions that were built simplified: little for its time */
 };
 
 /* Records from which on a function is large. */
@@ -57,7 +57,7 @@ static const struct stage level_2[] = {
     /* Loops around idioms may be idioms now. */
     {"clear-loop,mul-loop", CLEAN_UP},
     /* Decisions become arithmetic. */
-    {"flatten", CLEAN_UP},
+    {"flatten", CLEAN_UP, SMALL},
     /* What is left of balanced loops works on values. */
     {"promote", "fold,gvn,dce,forward,dse,fold,if-convert,dce"},
     /* What of it only computes need not loop. */
@@ -318,8 +318,7 @@ static void compact(struct driver *d) {
 }
 
 static bool runs_stage(const struct stage *s, int level, bool kept) {
-    return s->when == ALWAYS || s->when == SMALL || kept ||
-           (s->when == FULL && level == MAX_LEVEL);
+    return s->when == ALWAYS || s->when == SMALL || kept || (s->when == FULL && level == MAX_LEVEL);
 }
 
 static bool is_superfluous(const struct stage *s, const struct func *f, int level) {
