@@ -230,6 +230,22 @@ static void build_block(struct ra *ra, struct live_in *in, struct live_set *live
     store_live_in(in, live, b);
 }
 
+/* Would the result do well in the register of the first source?  It must be there (tied), or that
+ * saves a move; or it is computed from it alone, as a moved pointer is: the source often dies there,
+ * and what else meets the result in a phi comes from the same source. */
+static bool takes_over(const struct mdesc *d) {
+    return (d->flags & (MD_TIED | MD_MOVE)) ||
+           (!(d->flags & (MD_MEM | MD_PHI)) && d->role[0] == ROLE_DEF && d->role[1] == ROLE_USE &&
+            d->role[2] == ROLE_NONE);
+}
+
+/* Is v in a fixed register because of where it was made, as what a stub returns?  Then what it meets
+ * in a phi has the better claim: ways through stubs are seldom taken. */
+static bool comes_fixed(const struct ra *ra, uint32_t v) {
+    uint32_t from = ra->hint[v];
+    return ra->hint_reg[v] >= 0 || (from != RA_NONE && ra->hint_reg[from] >= 0);
+}
+
 /* Forward: where each value is defined and which registers would save a copy. */
 static void collect_hints(struct ra *ra) {
     const struct mach *m = ra->m;
@@ -244,11 +260,11 @@ static void collect_hints(struct ra *ra) {
             if (d->fixed[n] >= 0)
                 ra->hint_reg[in->r[n]] = d->fixed[n];
         }
-        if ((d->flags & (MD_TIED | MD_MOVE)) && ra->hint[in->r[0]] == RA_NONE)
+        if (takes_over(d) && ra->hint[in->r[0]] == RA_NONE)
             ra->hint[in->r[0]] = in->r[1];
         if (d->flags & MD_PHI) { /* what has a hint already belongs to a loop around this one */
             if (ra->hint[in->r[0]] == RA_NONE)
-                ra->hint[in->r[0]] = in->r[1];
+                ra->hint[in->r[0]] = in->r[comes_fixed(ra, in->r[1]) ? 2 : 1];
             for (unsigned n = 1; n < 3; n++)
                 if (in->r[n] != NO_REG && ra->hint[in->r[n]] == RA_NONE)
                     ra->hint[in->r[n]] = in->r[0];
