@@ -231,16 +231,16 @@ static void build_block(struct ra *ra, struct live_in *in, struct live_set *live
 }
 
 /* Would the result do well in the register of the first source?  It must be there (tied), or that
- * saves a move; or it is computed from it alone, as a moved pointer is: the source often dies there,
- * and what else meets the result in a phi comes from the same source. */
+ * saves a move; or it is computed from it alone, as a moved pointer is: the source often dies
+ * there, and what else meets the result in a phi comes from the same source. */
 static bool takes_over(const struct mdesc *d) {
     return (d->flags & (MD_TIED | MD_MOVE)) ||
            (!(d->flags & (MD_MEM | MD_PHI)) && d->role[0] == ROLE_DEF && d->role[1] == ROLE_USE &&
             d->role[2] == ROLE_NONE);
 }
 
-/* Is v in a fixed register because of where it was made, as what a stub returns?  Then what it meets
- * in a phi has the better claim: ways through stubs are seldom taken. */
+/* Is v in a fixed register because of where it was made, as what a stub returns?  Then what it
+ * meets in a phi has the better claim: ways through stubs are seldom taken. */
 static bool comes_fixed(const struct ra *ra, uint32_t v) {
     uint32_t from = ra->hint[v];
     return ra->hint_reg[v] >= 0 || (from != RA_NONE && ra->hint_reg[from] >= 0);
