@@ -44,8 +44,9 @@
 #define MAX_UNITS          400 /* of one tiered run */
 #define MAX_OUTPUT         (1 << 16)
 #define RUN_MILLISECONDS   200 /* of processor time */
+#define VALIDATING         20  /* times as much */
 #define LOOSE_MILLISECONDS 2   /* where a run may go on for ever */
-#define ASM_SECONDS        5   /* for an assembled program */
+#define ASM_SECONDS        60  /* for an assembled program */
 #define SEEDED_CELLS       64  /* that get contents, at the start of the tape of a unit */
 
 struct outcome {
@@ -560,8 +561,10 @@ static bool run_engine(struct differ *d, struct engine_run *r, const struct conf
         return run_assembled(d, r->m, c, why);
     if (c->engine == ENGINE_JIT && !make_unit(r, c, why))
         return false;
-    bool ended = run_in_time(d, r, c->engine,
-                             is_loose(&d->ref, c->strict) ? LOOSE_MILLISECONDS : RUN_MILLISECONDS);
+    long limit = is_loose(&d->ref, c->strict) ? LOOSE_MILLISECONDS : RUN_MILLISECONDS;
+    if (c->engine == ENGINE_TIERED && d->o.validate)
+        limit *= VALIDATING; /* tiers compile, and validate what they compile, during the run */
+    bool ended = run_in_time(d, r, c->engine, limit);
     collect(d, &d->got, !ended);
     return c->engine != ENGINE_TIERED || !behind.failed;
 }

@@ -354,13 +354,15 @@ static void print_input(const struct shared *h) {
 }
 
 /* Shrinks the program that was noted and prints it with the options that show its fault. */
-static void report(struct session *s) {
+static void report(struct session *s, int status) {
     struct shared *h = s->shared;
+    char why[sizeof h->why];
+    memcpy(why, h->why, sizeof why); /* the trials overwrite it */
     struct text small = {0}, options = {0};
     text_add(&small, h->program, h->len);
     config_text(&options, &h->config);
     if (!still_fails(small.p, small.len, s)) {
-        printf("FAIL, but not by itself: ");
+        printf("FAIL, but not by itself (status %d: %s): ", status, why);
     } else {
         reduce_program(&small, still_fails, s);
         printf("FAIL ");
@@ -433,7 +435,7 @@ static void run_workers(struct session *s, source_fn *source, void *arg) {
         }
         s->first = h->begun;
         if (++h->differences <= MAX_REPORTS)
-            report(s);
+            report(s, status);
         if (h->differences == MAX_DIFFERENCES) {
             printf("FAIL too many differences; the remaining programs were not run\n");
             return;
