@@ -9,7 +9,7 @@
  *                                br %7, b2, b3
  *                            b3: %10 = load %1 + 2       out %10 ...           (no phi: balanced)
  *
- * What build.c makes is three times as long, and cutting it down costs several passes over
+ * What build.c makes is half as long again, and cutting it down costs several passes over
  * programs of many megabytes.  Here
  *  - moves only change the distance from the block's pointer to the current cell;
  *  - a balanced loop, which comes back to where it started, needs no phi of the pointer.  Which
