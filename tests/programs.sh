@@ -47,20 +47,26 @@ everywhere() { # small programs
     run --ref
     for bits in 8 16 32 64; do
         for level in 0 1 2 3; do
-            for engine in --interp --interp=switch --jit; do
+            for engine in --tiered --interp --interp=switch --jit; do
                 run "$engine" "-O$level" "--cell-bits=$bits"
             done
         done
         assembled "--cell-bits=$bits" -O2
     done
     for eof in 0 -1; do run --ref "--eof=$eof" && run --jit -O2 "--eof=$eof"; done
-    for engine in --interp --jit; do run "$engine" -O2 --strict && run "$engine" --guard=off; done
+    for engine in --tiered --interp --jit; do run "$engine" -O2 --strict && run "$engine" --guard=off; done
     for level in 0 1 3; do assembled "-O$level"; done
     run --jit -O2 --max-regs=3
+    run --tier-threshold=2 --tier-wait
+    run --profile=exact
     run --interp -O2 --ra-seed=7
 }
 
 where_fast() { # heavy ones
+    for level in 0 1 2 3; do run "-O$level"; done
+    run --tier-threshold=20
+    run --profile --strict
+    run --guard=off
     for level in 0 1 2 3; do run --jit "-O$level"; done
     for level in 1 2 3; do run --interp "-O$level"; done
     run --interp=switch -O2

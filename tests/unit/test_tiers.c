@@ -1,0 +1,364 @@
+/* test_tiers.c: what the tiers make of loops, and that a run in tiers is the run it should be,
+ * whatever happens to its units. */
+#include <criterion/criterion.h>
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "backend/x64/jit.h"
+#include "frontend/compile.h"
+#include "frontend/options.h"
+#include "frontend/parse.h"
+#include "frontend/reference.h"
+#include "runtime/alloc.h"
+#include "runtime/text.h"
+#include "runtime/tiers_int.h"
+
+/* ---- running ---- */
+
+struct setting {
+    unsigned bits;
+    uint32_t threshold;
+    bool wait, strict, guard, refuse; /* refuse: nothing can be compiled */
+    int in, out;                      /* descriptors, or -1 */
+};
+static const struct setting usual = {
+    .bits = 8, .threshold = 2, .wait = true, .guard = true, .in = -1, .out = -1};
+
+static struct options options;
+static struct setting now;
+static struct text cuts; /* of every request, each with a newline */
+static struct jit_unit *made[4096];
+static uint32_t nmade;
+
+/* The source of a unit, with its calls. */
+static void show_cut(const struct program *p) {
+    for (uint32_t i = 0; i + 1 < p->nop; i++) {
+        static const char up[] = "+>,.[]#", down[] = "-<,.[]#";
+        const struct bf_op *op = &p->op[i];
+        int n = op->kind == BF_ADD || op->kind == BF_MOVE ? op->arg : 1;
+        if (op->kind == BF_CALL || op->kind == BF_CALL_BALANCED)
+            text_fmt(&cuts, op->kind == BF_CALL ? "(%d)" : "(%d balanced)", op->arg);
+        else if (p->nop < 200)
+            for (int k = 0; k < (n < 0 ? -n : n); k++)
+                text_char(&cuts, (n < 0 ? down : up)[op->kind]);
+    }
+    text_char(&cuts, '\n');
+}
+
+static bool compile(void *context, const struct tier_request *r, struct tier_code *code) {
+    (void)context;
+    show_cut(&r->program);
+    if (now.refuse || nmade == sizeof made / sizeof *made)
+        return false;
+    struct func *f = compile_build_loop(&r->program, &options);
+    struct jit_unit *u = xcalloc(1, sizeof *u);
+    const char *why;
+    cr_assert(compile_optimize(f, &options));
+    cr_assert(compile_unit(f, !now.guard, &options, u, &why), "%s", why);
+    ir_free(f);
+    made[nmade++] = u;
+    const uint8_t *entry = u->memory.base + u->entry;
+    memcpy(&code->enter, &entry, sizeof entry);
+    code->fault = &u->fault;
+    code->bytes = u->fault.size;
+    return true;
+}
+
+static uint32_t hashes, hash_sum;
+static int on_hash(struct rt *rt, uint8_t *pointer, uint32_t src) {
+    hashes++;
+    hash_sum = hash_sum * 31 + (uint32_t)(pointer - rt->tape.base) + src;
+    return 0;
+}
+
+static struct program parsed(const char *code) {
+    struct program p;
+    struct parse_options o = {.hash = true};
+    struct parse_result r = parse_program(&p, (const uint8_t *)code, 0, (uint32_t)strlen(code), &o);
+    cr_assert_eq(r.error, PARSE_OK);
+    return p;
+}
+
+static int file(void) {
+    return memfd_create("tiers", 0);
+}
+
+static void set_up(struct rt *rt, int out) {
+    memset(rt, 0, sizeof *rt);
+    int in = now.in;
+    if (in == -1) {
+        in = file();
+        cr_assert_eq(write(in, "input", 5), 5);
+        lseek(in, 0, SEEK_SET);
+    }
+    rt_io_init(rt, in, out, EOF_UNCHANGED);
+    rt->hash = on_hash;
+    hashes = hash_sum = 0;
+    cr_assert(tape_map(&rt->tape, 4096, now.bits / 8, 1 << 20, now.guard));
+}
+
+static struct tier_stats in_tiers(struct rt *rt, struct program *p, struct setting s, int out) {
+    now = s;
+    char *argv[] = {"bfopt", s.strict ? "--strict" : "--tiered", "-O2", "-e", "+"};
+    struct text why = {0};
+    cr_assert(options_parse(&options, 5, argv, &why));
+    options.cell_bits = s.bits;
+    options.tape_cells = 4096;
+    set_up(rt, out);
+    struct tier_options o = {
+        .threshold = s.threshold, .wait = s.wait, .wait_at_end = true, .compile = compile};
+    struct tier_stats stats;
+    cuts.len = 0;
+    cr_assert(tiers_run(p, rt, &o, &stats));
+    rt_flush(rt);
+    while (nmade != 0) {
+        jit_free(made[--nmade]);
+        xfree(made[nmade]);
+    }
+    return stats;
+}
+
+static struct text all_of(int fd) {
+    struct text t = {0};
+    char piece[4096];
+    ssize_t n;
+    lseek(fd, 0, SEEK_SET);
+    while ((n = read(fd, piece, sizeof piece)) > 0)
+        text_add(&t, piece, (size_t)n);
+    close(fd);
+    return t;
+}
+
+/* The run in tiers ends as the reference does, with the same output, tape and calls of `#`. */
+static struct tier_stats agrees(const char *code, struct setting s) {
+    static struct rt rt, ref;
+    struct program p = parsed(code), q = parsed(code);
+    int out = file(), ref_out = file();
+    struct tier_stats stats = in_tiers(&rt, &p, s, out);
+    uint32_t h = hashes, sum = hash_sum;
+    set_up(&ref, ref_out);
+    reference_run(&q, &ref, UINT64_MAX);
+    rt_flush(&ref);
+    struct text got = all_of(out), want = all_of(ref_out);
+    cr_assert_eq(rt.end, ref.end, "%s at %u bits: %d, not %d", code, s.bits, rt.end, ref.end);
+    cr_assert(got.len == want.len && (got.len == 0 || memcmp(got.p, want.p, got.len) == 0),
+              "%s at %u bits: other output", code, s.bits);
+    if (rt.end == RUN_OFF_TAPE && s.strict) {
+        cr_assert_eq(rt.end_src, ref.end_src, "%s at %u bits", code, s.bits);
+        cr_assert_eq(rt.end_cell, ref.end_cell);
+    }
+    if (rt.end == RUN_DONE)
+        cr_assert(memcmp(rt.tape.base, ref.tape.base, rt.tape.bytes) == 0, "%s: other tape", code);
+    cr_assert_eq(rt_bytes_in(&rt), rt_bytes_in(&ref));
+    cr_assert(h == hashes && sum == hash_sum, "%s: other `#`", code);
+    text_free(&got);
+    text_free(&want);
+    tape_unmap(&rt.tape);
+    tape_unmap(&ref.tape);
+    program_free(&p);
+    program_free(&q);
+    return stats;
+}
+
+/* ---- quickening ---- */
+
+static struct program after_run(const char *code) {
+    static struct rt rt;
+    struct program p = parsed(code);
+    struct setting s = usual;
+    s.threshold = 0;
+    in_tiers(&rt, &p, s, open("/dev/null", O_WRONLY));
+    tape_unmap(&rt.tape);
+    return p;
+}
+
+Test(tiers, simple_loops_become_what_they_are) {
+    static const struct {
+        const char *code;
+        uint32_t at, kind;
+    } row[] = {
+        {"+[-]", 1, T0_CLEAR},        {"+[+]", 1, T0_CLEAR},        {"+[---]", 1, T0_CLEAR},
+        {"+[>]", 1, T0_SCAN},         {">+[<<]<", 2, T0_SCAN},      {"+[->+<]", 1, T0_MULTIPLY},
+        {"+[>++<-]", 1, T0_MULTIPLY}, {"+[+>--<]", 1, T0_MULTIPLY}, {"+[[-]]", 1, T0_OPEN},
+        {"++[--]", 1, T0_OPEN},       {"+[.-]", 1, T0_OPEN},        {"++[-->+<]", 1, T0_OPEN},
+        {"+[->+>]", 1, T0_OPEN},      {"[-]", 0, BF_OPEN},          {"[.[-]]", 0, BF_OPEN},
+        {"+[-[.]]", 3, BF_OPEN},
+    };
+    for (unsigned i = 0; i < sizeof row / sizeof *row; i++) {
+        struct program p = after_run(row[i].code);
+        cr_assert_eq(p.op[row[i].at].kind, row[i].kind, "%s: %u", row[i].code,
+                     p.op[row[i].at].kind);
+        program_free(&p);
+    }
+}
+
+/* ---- cut-outs ---- */
+
+static void cut_is(const char *code, const char *want) {
+    agrees(code, usual);
+    cr_assert_str_eq(cuts.len == 0 ? "" : cuts.p, want, "%s:\n%s", code, cuts.p);
+}
+
+Test(tiers, units_are_loops_without_what_never_ran) {
+    cut_is("", "");
+    cut_is("+++[>+.<-]", "[>+.<-]\n");
+    cut_is("+++[>+.[-]<-]", "[>+.[-]<-]\n");
+    cut_is("+++[>+.[->+<]>[-]<<-]", "[>+.[->+<]>[-]<<-]\n");
+    /* What never ran is called if it is long, and comes along if it is short. */
+    cut_is("+++[>.[.]<-]", "[>.[.]<-]\n");
+    cut_is("+++[>.[.>.>.>.>.>.>.>.>.>.<<<<<<<<<]<-]", "[>.(1 balanced)<-]\n");
+    cut_is("+++[>.[.>.>.>.>.>.>.>.>.>.<<<<<<<<]<-]", "[>.(1)<-]\n");
+}
+
+Test(tiers, the_outermost_loop_that_turns_is_chosen) {
+    struct setting s = usual;
+    s.threshold = 8;
+    agrees("++++[>+++++[>+++.[-]<-]<-]", s);
+    cr_assert_str_eq(cuts.p, "[>+++++[>+++.[-]<-]<-]\n");
+}
+
+Test(tiers, large_inner_loops_are_called) {
+    struct text code = {0};
+    text_put(&code, "+++[>++[");
+    for (int i = 0; i < 1500; i++)
+        text_put(&code, ">+.<");
+    text_put(&code, "-]<-]");
+    struct setting s = usual;
+    s.threshold = 3;
+    struct tier_stats stats = agrees(code.p, s);
+    cr_assert(strstr(cuts.p, "(1 balanced)") != NULL, "%s", cuts.p);
+    cr_assert_gt(stats.calls, 0);
+    text_free(&code);
+}
+
+/* ---- runs ---- */
+
+#define DEAD "[.>.>.>.>.>.>.>.>.>.<<<<<<<<<-]" /* long enough to be called */
+static const char *const programs[] = {
+    "+++[>+++[>+++[>+.[-]<-]<-]<-]",
+    "++++++[->+++++[->+++[->+>+<<]>>[-<<+>>]<<<]>>>.[-]<<<<]",
+    ",[>,]<[.<]",
+    "+++++[>++++[>" DEAD "+++[.-]<-]<-]",
+    "+++++[>++[>" DEAD "<-]>+" DEAD "[-]<<-]>>.",
+    "++++[>>+[>>+<<-]>[>]+[<]<-]>[.>]",
+    "++++++[>++++++[>+#<-]#<-]",
+    "++++[>++++[>++++[>+<-]>[.-]<<-]<-]>,.,.,.,.,.,.,.",
+    "++++++++[>++++++++[<<.>>-]<-]",     /* left of the tape, in a unit */
+    "++++[>+++[>++[<<<<<+>>>>>-]<-]<-]", /* the same, deeper */
+    "++++[>+[>+]<[<]>-]",                /* endless to the right */
+    "+++++[>++++[>" DEAD "++[>+" DEAD "<-]<-]<-]>>>.<<<<+",
+    "++++[>+++[>++[>++[>++[>+<-]<-]<-]<-]<-]>>>>>[.-]",
+};
+
+static void all_programs(struct setting s) {
+    for (unsigned i = 0; i < sizeof programs / sizeof *programs; i++)
+        agrees(programs[i], s);
+}
+
+Test(tiers, every_width_threshold_and_thread, .timeout = 120) {
+    static const uint32_t threshold[] = {1, 3, 500};
+    for (unsigned bits = 8; bits <= 64; bits *= 2)
+        for (unsigned i = 0; i < 3; i++)
+            for (int wait = 0; wait < 2; wait++) {
+                struct setting s = usual;
+                s.bits = bits;
+                s.threshold = threshold[i];
+                s.wait = wait != 0;
+                all_programs(s);
+            }
+}
+
+Test(tiers, strictly_and_without_guards, .timeout = 120) {
+    for (int strict = 0; strict < 2; strict++)
+        for (int guard = 0; guard < 2; guard++) {
+            struct setting s = usual;
+            s.strict = strict != 0;
+            s.guard = guard != 0;
+            all_programs(s);
+        }
+}
+
+Test(tiers, what_cannot_be_compiled_is_interpreted) {
+    for (int wait = 0; wait < 2; wait++) {
+        struct setting s = usual;
+        s.refuse = true;
+        s.wait = wait != 0;
+        all_programs(s);
+        struct tier_stats stats = agrees(programs[0], s);
+        cr_assert_eq(stats.units, 0);
+        cr_assert(wait == 0 || stats.failed > 0);
+    }
+}
+
+/* ---- input and output that fail ---- */
+
+static enum run_end ending(const char *code, struct setting s, int out) {
+    static struct rt rt;
+    struct program p = parsed(code);
+    in_tiers(&rt, &p, s, out);
+    tape_unmap(&rt.tape);
+    program_free(&p);
+    return rt.end;
+}
+
+/* A loop that is compiled at its second round, and one in it that it calls: more output than the
+ * buffer holds comes from inside. */
+#define CALLS "+++++[>+" DEAD "[>++++++++[>++++++++[>++++++++[>++++++++[>-[.-]<-]<-]<-]<-]<-]<-]"
+Test(tiers, errors_of_output_end_all_units, .timeout = 60) {
+    for (int wait = 0; wait < 2; wait++) {
+        struct setting s = usual;
+        s.wait = wait != 0;
+        s.threshold = 3;
+        cr_assert_eq(ending(CALLS, s, open("/dev/full", O_WRONLY)), RUN_OUT_ERROR);
+    }
+}
+
+Test(tiers, errors_of_input_end_all_units) {
+    struct setting s = usual;
+    s.in = open("/", O_RDONLY); /* reading a directory fails */
+    cr_assert_eq(ending("+++[>+++[>+" DEAD "+++[>+<-]<-]<-]+++[>+++[>,.<-]<-]", s, file()),
+                 RUN_IN_ERROR);
+}
+
+/* ---- nesting ---- */
+
+static char *nested(uint32_t depth) {
+    struct text t = {0};
+    for (uint32_t i = 0; i < depth; i++)
+        text_put(&t, "+[");
+    text_put(&t, "+.[-]");
+    for (uint32_t i = 0; i < depth; i++)
+        text_put(&t, "]");
+    return t.p;
+}
+
+Test(tiers, a_million_nested_loops_need_little_stack, .timeout = 120) {
+    struct rlimit limit = {.rlim_cur = 256 << 10, .rlim_max = 256 << 10};
+    cr_assert_eq(setrlimit(RLIMIT_STACK, &limit), 0);
+    struct setting s = usual;
+    s.threshold = 500;
+    char *code = nested(1000000);
+    agrees(code, s);
+    xfree(code);
+}
+
+/* Each loop is a unit that calls the next one, until the stack is short. */
+Test(tiers, units_call_units_until_the_stack_is_short, .timeout = 120) {
+    struct rlimit limit = {.rlim_cur = 256 << 10, .rlim_max = 256 << 10};
+    cr_assert_eq(setrlimit(RLIMIT_STACK, &limit), 0);
+    struct text t = {0};
+    for (int i = 0; i < 1500; i++)
+        text_put(&t, "++[>" DEAD);
+    text_put(&t, "+.");
+    for (int i = 0; i < 1500; i++)
+        text_put(&t, "[-]<-"
+                     "[-]]");
+    struct setting s = usual;
+    s.threshold = 1;
+    agrees(t.p, s);
+    text_free(&t);
+}
