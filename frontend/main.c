@@ -384,7 +384,8 @@ static enum exit_status main_job(struct job *j) {
     if (status != EXIT_ENDED)
         return status;
     status = j->o.action == ACT_RUN ? main_run(j) : main_translate(j);
-    compile_report(&j->o);
+    if (!main_rt_busy) /* with anything to report the thread was waited for */
+        compile_report(&j->o);
     return status;
 }
 
