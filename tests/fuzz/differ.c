@@ -44,10 +44,11 @@
 #define MAX_UNITS          400 /* of one tiered run */
 #define MAX_OUTPUT         (1 << 16)
 #define RUN_MILLISECONDS   200 /* of processor time */
-#define VALIDATING         20  /* times as much */
-#define LOOSE_MILLISECONDS 2   /* where a run may go on for ever */
-#define ASM_SECONDS        60  /* for an assembled program */
-#define SEEDED_CELLS       64  /* that get contents, at the start of the tape of a unit */
+#define COMPILING          10  /* times as much */
+#define VALIDATING         40
+#define LOOSE_MILLISECONDS 2  /* where a run may go on for ever */
+#define ASM_SECONDS        60 /* for an assembled program */
+#define SEEDED_CELLS       64 /* that get contents, at the start of the tape of a unit */
 
 struct outcome {
     bool endless;
@@ -562,8 +563,8 @@ static bool run_engine(struct differ *d, struct engine_run *r, const struct conf
     if (c->engine == ENGINE_JIT && !make_unit(r, c, why))
         return false;
     long limit = is_loose(&d->ref, c->strict) ? LOOSE_MILLISECONDS : RUN_MILLISECONDS;
-    if (c->engine == ENGINE_TIERED && d->o.validate)
-        limit *= VALIDATING; /* tiers compile, and validate what they compile, during the run */
+    if (c->engine == ENGINE_TIERED) /* tiers compile, and validate what they compile, in the run */
+        limit *= d->o.validate ? VALIDATING : COMPILING;
     bool ended = run_in_time(d, r, c->engine, limit);
     collect(d, &d->got, !ended);
     return c->engine != ENGINE_TIERED || !behind.failed;
