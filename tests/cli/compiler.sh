@@ -82,7 +82,7 @@ hot='++++++++[>++++++++[>++++++++[>++++++++[>+<-]<-]<-]<-]>>>>.'
 ok "tiers" 0 '\000' '' --tiered -e "$hot"
 ok "tiers: log" 0 '\000' '~^-e:1:.*: loop is hot after [0-9]* rounds' --tier-threshold=2 --tier-wait --tier-log -e "$hot"
 ok "tiers: log, the end" 0 '\000' '~^-e:1:[0-9]*: [0-9.]* ms: loop was entered [1-9][0-9]* times as machine code' --tier-threshold=2 --tier-wait --tier-log -e "$hot"
-ok "tiers: log, why" 0 '' '~^-e:1:10: [0-9.]* ms: loop surrounds a hot one after' --tier-threshold=9 --tier-wait --tier-log -e "+++++++++[>++++[>++++[>+>[-]<<-]<-]<-]"
+ok "tiers: log, why" 0 '' '~^-e:1:16: [0-9.]* ms: loop surrounds a hot one after' --tier-threshold=9 --tier-wait --tier-log -e "+++++++++[>++++[>++++[>+>[-]<<-]<-]<-]"
 ok "tiers: statistics" 0 '\000' '~^tiers.units [1-9]' --tier-threshold=2 --tier-wait --stats -e "$hot"
 ok "tiers: nothing is compiled" 0 '\000' '~^tiers.units 0$' --tier-threshold=0 --stats -e "$hot"
 ok "tiers and IR" 1 '' '~run source, not --ir' --tiered --ir x.ir
