@@ -71,8 +71,9 @@ static bool is_balanced(const struct local *l, uint32_t open) {
 }
 
 /* How many instructions an operation makes, at most; those of far moves come on top. */
-static const uint8_t most_insns[BF_END + 1] = {
-    [BF_ADD] = 3, [BF_IN] = 3, [BF_OUT] = 2, [BF_OPEN] = 4, [BF_CLOSE] = 4, [BF_HASH] = 1,
+static const uint8_t most_insns[] = {
+    [BF_ADD] = 3,  [BF_IN] = 3,  [BF_OUT] = 2,  [BF_OPEN] = 4,          [BF_CLOSE] = 4,
+    [BF_HASH] = 1, [BF_END] = 0, [BF_CALL] = 7, [BF_CALL_BALANCED] = 6,
 };
 
 /* A loop is balanced if its moves and those of all loops in it add up to 0, each by itself.
@@ -91,8 +92,9 @@ static void find_balanced(struct local *l, uint32_t to) {
         insns += most_insns[op->kind];
         if (op->kind == BF_MOVE) {
             stack[n].moved += op->arg;
-        } else if (op->kind == BF_CALL) {
-            stack[n].broken = true;
+        } else if (op->kind == BF_CALL || op->kind == BF_CALL_BALANCED) {
+            stack[n].broken |= op->kind == BF_CALL;
+            loops++;
         } else if (op->kind == BF_OPEN) {
             stack[++n] = (struct sum){.open = i - l->from};
             loops++;

@@ -119,6 +119,7 @@ static struct tier_stats in_tiers(struct rt *rt, struct program *p, struct setti
         jit_free(made[--nmade]);
         xfree(made[nmade]);
     }
+    options_free(&options);
     return stats;
 }
 
