@@ -22,7 +22,7 @@ UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:exitcode=99
 ASAN_OPTIONS=exitcode=99:detect_stack_use_after_return=0:allocator_may_return_null=1
 # Tests expect the signal itself, and make sigaltstack fail.
 ASAN_OPTIONS=$ASAN_OPTIONS:handle_segv=0:use_sigaltstack=0
-LSAN_OPTIONS=exitcode=99
+LSAN_OPTIONS=exitcode=99:suppressions=$PWD/tests/lsan.txt:print_suppressions=0
 export UBSAN_OPTIONS ASAN_OPTIONS LSAN_OPTIONS
 test_random=400 test_length=4 test_irfuzz=1500 test_targets=100 test_sanitized=1
 export test_random test_length test_irfuzz test_targets test_sanitized
