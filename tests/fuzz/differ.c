@@ -225,10 +225,12 @@ static void set_timer(long milliseconds) {
  * cannot: it may be in the middle of malloc. */
 static bool may_leave(const void *context) {
     uintptr_t pc = (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    if (!behind.running)
+        return true;
     for (unsigned i = 0; i < behind.n; i++)
         if (pc - (uintptr_t)behind.unit[i]->fault.code < behind.unit[i]->fault.size)
             return true;
-    return !behind.running;
+    return false;
 }
 
 static void on_endless(int signal_number, siginfo_t *info, void *context) {
