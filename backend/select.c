@@ -147,7 +147,7 @@ static bool blocks_load(const struct func *f, value load, value v) {
     if (ir_at(f, load)->trap == MAY_TRAP &&
         ((effects & EFF_IO) || ir_at(f, v)->trap == NO_TRAP_DOM))
         return true; /* the mark of v may rest on this load */
-    return (effects & EFF_WRITE) && (ir_is(f, v, OP_CALL) || overlap(f, load, v) != OTHER_CELL);
+    return (effects & EFF_WRITE) && (ir_clobbers(f, v) || overlap(f, load, v) != OTHER_CELL);
 }
 
 bool select_can_sink(const struct select *s, value v, value at) {

@@ -5,7 +5,6 @@
  */
 #include "frontend/tiered.h"
 
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,8 +67,7 @@ static bool tiered_compile(void *context, const struct tier_request *r, struct t
         return false;
     }
     tiered_add(unit);
-    const uint8_t *entry = unit->memory.base + unit->entry;
-    memcpy(&code->enter, &entry, sizeof entry); /* ISO C knows no cast from data to functions. */
+    code->enter = jit_entry(unit);
     code->fault = &unit->fault;
     code->bytes = unit->fault.size;
     code->milliseconds = tiered_now() - start;

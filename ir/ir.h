@@ -165,6 +165,10 @@ static inline bool ir_is(const struct func *f, value v, enum op op) {
 static inline bool ir_has(const struct func *f, value v, unsigned effects) {
     return (op_info[ir_at(f, v)->op].effects & effects) != 0;
 }
+/* Does v write cells that it does not name?  So does any write but a STORE. */
+static inline bool ir_clobbers(const struct func *f, value v) {
+    return ir_has(f, v, EFF_WRITE) && !ir_is(f, v, OP_STORE);
+}
 static inline value ir_next(const struct func *f, value v) {
     return (value){f->next[v.i]};
 }

@@ -106,7 +106,7 @@ static bool clear_start(struct clear *c, uint64_t *start) {
     value at = ir_terminator(f, c->l.pre);
     for (unsigned n = 0; n < 8 && at.i; n++, at = ir_prev(f, at)) {
         const struct insn *in = ir_at(f, at);
-        if (in->op == OP_CALL)
+        if (ir_clobbers(f, at))
             return false;
         if (in->op != OP_STORE)
             continue;

@@ -485,7 +485,7 @@ static void dse_self_stores(struct dse *d, block b) {
     dse_restart(d);
     IR_FOR_INSNS_SAFE (f, b, v) {
         struct insn *in = ir_at(f, v);
-        if (in->op == OP_CALL)
+        if (ir_clobbers(f, v))
             dse_restart(d);
         if (in->op != OP_LOAD && in->op != OP_STORE)
             continue;

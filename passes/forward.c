@@ -539,7 +539,7 @@ static void forward_endings(struct forward *w, block b, block to, struct endings
     value at = d->last;
     for (unsigned n = 0; n < ENDING_STEPS && at.i && e->n < MAX_ENDINGS; n++, at = ir_prev(f, at)) {
         const struct insn *in = ir_at(f, at);
-        if (in->op == OP_CALL)
+        if (ir_clobbers(f, at))
             break;
         if (in->op == OP_STORE) {
             if (!endings_store(w, e, in, cells_of(&w->cells, at), cond, on_zero))
@@ -789,7 +789,7 @@ static void forward_sum_loops(struct forward *w) {
             const struct insn *in = ir_at(w->f, v);
             if (l && in->op == OP_STORE)
                 span_add(&w->of_loop[l], cells_address(&w->cells, in->a, in->imm));
-            else if (l && in->op == OP_CALL)
+            else if (l && ir_clobbers(w->f, v))
                 span_join(&w->of_loop[l], &span_any);
         }
     }

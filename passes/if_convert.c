@@ -95,7 +95,7 @@ static value old_content(struct if_convert *c, value s) {
             continue;
         }
         const struct insn *in = ir_at(c->f, w);
-        if (in->op == OP_CALL)
+        if (ir_clobbers(c->f, w))
             return NO_VALUE;
         if (in->op == OP_LOAD && cells_of(&c->cells, w) == id)
             return w;

@@ -44,7 +44,7 @@ bool selfloop_holds(struct cells *c, block b, uint32_t id, value v) {
     value at = ir_terminator(f, b);
     for (unsigned n = 0; n < HOLDS_STEPS && at.i; n++, at = ir_prev(f, at)) {
         const struct insn *in = ir_at(f, at);
-        if (in->op == OP_CALL)
+        if (ir_clobbers(f, at))
             return false;
         if (in->op != OP_LOAD && in->op != OP_STORE)
             continue;

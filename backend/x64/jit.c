@@ -10,8 +10,6 @@
 
 #include "runtime/alloc.h"
 
-typedef uint8_t *jit_function(struct rt *rt, uint8_t *pointer);
-
 static bool write_code(struct jit_unit *u, const struct bytes *b, const struct emitted *e,
                        const struct x64_encoder *encoder) {
     if (!code_memory_map(&u->memory, (size_t)b->size + X64_SLACK))
@@ -69,14 +67,18 @@ void jit_free(struct jit_unit *u) {
     *u = (struct jit_unit){0};
 }
 
-bool jit_run(struct rt *rt, struct jit_unit *u) {
-    jit_function *enter;
+rt_loop *jit_entry(const struct jit_unit *u) {
+    rt_loop *enter;
     const uint8_t *code = u->memory.base + u->entry;
     memcpy(&enter, &code, sizeof enter); /* ISO C knows no cast from data to functions. */
+    return enter;
+}
+
+bool jit_run(struct rt *rt, struct jit_unit *u) {
     if (!fault_install(rt))
         return false;
     fault_add(&u->fault);
-    const uint8_t *pointer = enter(rt, rt->tape.base);
+    const uint8_t *pointer = jit_entry(u)(rt, rt->tape.base, 0);
     fault_remove();
     if (rt->end == RUN_DONE) {
         int64_t bytes = (int64_t)((uintptr_t)pointer - (uintptr_t)rt->tape.base);

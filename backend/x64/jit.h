@@ -10,8 +10,8 @@ struct jit_unit {
     struct fault_unit fault;
     struct trap_site *site;  /* owned */
     struct trap_site *place; /* owned; NULL unless e->places */
-    uint32_t entry;         /* offset of the first instruction */
-    unsigned frame;         /* stack it takes */
+    uint32_t entry;          /* offset of the first instruction */
+    unsigned frame;          /* stack it takes */
 };
 
 /* Puts the stream's bytes into executable memory.  False: *why says what is missing, and the unit
@@ -19,6 +19,9 @@ struct jit_unit {
 bool jit_make(struct jit_unit *u, struct emitted *e, const char **why);
 void jit_free(struct jit_unit *u);
 
+/* The unit as a function, which does not look at its third argument.  It may be called while faults
+ * are caught (runtime/rt.h) and the unit is registered for it. */
+rt_loop *jit_entry(const struct jit_unit *u);
 /* Runs the unit on rt, whose tape is mapped and whose I/O is set up, from cell 0.  rt->end says how
  * it ended; end_pointer is set if it was RUN_DONE.  False: faults could not be caught, so nothing
  * was run. */

@@ -424,8 +424,7 @@ static bool compile_loop(void *context, const struct tier_request *q, struct tie
         return false;
     struct jit_unit *u = behind.unit[behind.n++] = xalloc(1, sizeof *u);
     *u = r.unit;
-    const uint8_t *entry = u->memory.base + u->entry;
-    memcpy(&code->enter, &entry, sizeof entry);
+    code->enter = jit_entry(u);
     code->fault = &u->fault;
     return true;
 }

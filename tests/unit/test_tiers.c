@@ -61,8 +61,7 @@ static bool compile(void *context, const struct tier_request *r, struct tier_cod
     cr_assert(compile_unit(f, !now.guard, &options, u, &why), "%s", why);
     ir_free(f);
     made[nmade++] = u;
-    const uint8_t *entry = u->memory.base + u->entry;
-    memcpy(&code->enter, &entry, sizeof entry);
+    code->enter = jit_entry(u);
     code->fault = &u->fault;
     code->bytes = u->fault.size;
     return true;
