@@ -222,13 +222,18 @@ static void number_loops(const struct rpo *r, struct loops *l) {
     }
     for (uint32_t i = 1; i <= last; i++)
         l->loop[i].depth = 1 + (l->loop[i].parent ? l->loop[l->loop[i].parent].depth : 0);
-    for (uint32_t i = last; i > 0; i--)
-        if (l->loop[i].parent)
-            l->loop[l->loop[i].parent].nblock += l->loop[i].nblock;
+    for (uint32_t i = 1; i <= last; i++)
+        l->loop[i].innermost = true;
+    for (uint32_t i = last; i > 0; i--) {
+        struct loop *up = &l->loop[l->loop[i].parent]; /* maybe loop 0, which nobody looks at */
+        up->nblock += l->loop[i].nblock;
+        up->innermost = false;
+    }
+    l->loop[0] = (struct loop){0};
 }
 
 struct loops cfg_loops(const struct func *f, const struct rpo *r, const struct dom *d) {
-    struct loops l = {.nloop = 1};
+    struct loops l = {.nloop = 1, .nblock = f->nblock};
     uint32_t heads = 1;
     for (uint32_t i = 0; i < r->n; i++) {
         const struct block_data *b = ir_block(f, r->order[i]);
@@ -255,4 +260,36 @@ struct loops cfg_loops(const struct func *f, const struct rpo *r, const struct d
 void cfg_loops_free(struct loops *l) {
     xfree(l->loop);
     xfree(l->of);
+}
+
+struct cfg cfg_make(const struct func *f) {
+    struct cfg c = {.rpo = cfg_rpo(f)};
+    c.dom = cfg_dom(f, &c.rpo);
+    c.loops = cfg_loops(f, &c.rpo, &c.dom);
+    return c;
+}
+
+void cfg_free(struct cfg *c) {
+    cfg_loops_free(&c->loops);
+    cfg_dom_free(&c->dom);
+    cfg_rpo_free(&c->rpo);
+}
+
+bool cfg_in_loop(const struct loops *l, uint32_t n, block b) {
+    uint32_t of = cfg_loop_of(l, b);
+    while (of > n) /* outer loops have smaller numbers */
+        of = l->loop[of].parent;
+    return of == n;
+}
+
+/* All of them lie behind the head in reverse post-order, and few others before the last of them. */
+uint32_t cfg_loop_blocks(const struct cfg *c, uint32_t n, block *body, uint32_t room) {
+    const struct loop *l = &c->loops.loop[n];
+    if (l->nblock > room)
+        return 0;
+    uint32_t found = 0;
+    for (uint32_t i = c->rpo.pos[l->head.i]; i < c->rpo.n && found < l->nblock; i++)
+        if (cfg_in_loop(&c->loops, n, c->rpo.order[i]))
+            body[found++] = c->rpo.order[i];
+    return found;
 }

@@ -31,14 +31,35 @@ struct loop {
     uint32_t parent; /* enclosing loop or 0 */
     uint32_t depth;  /* 1 for an outermost loop */
     uint32_t nblock; /* blocks inside, those of inner loops included */
+    bool innermost;  /* has no loop inside */
 };
 struct loops {
     struct loop *loop;
     uint32_t nloop;   /* including the unused loop 0 */
-    uint32_t *of;     /* of[b.i]: innermost loop of a block */
+    uint32_t *of;     /* of[b.i]: innermost loop of a block, */
+    uint32_t nblock;  /* one of those there were then */
     bool irreducible; /* some cycle is entered in two places (its back edges are not loops) */
 };
 struct loops cfg_loops(const struct func *f, const struct rpo *r, const struct dom *d);
 void cfg_loops_free(struct loops *l);
+/* The innermost loop of a block; 0 for blocks made since. */
+static inline uint32_t cfg_loop_of(const struct loops *l, block b) {
+    return b.i < l->nblock ? l->of[b.i] : 0;
+}
+/* Does loop n or a loop inside it hold b? */
+bool cfg_in_loop(const struct loops *l, uint32_t n, block b);
+
+/* All three of a function. */
+struct cfg {
+    struct rpo rpo;
+    struct dom dom;
+    struct loops loops;
+};
+struct cfg cfg_make(const struct func *f);
+void cfg_free(struct cfg *c);
+
+/* Writes the blocks of loop n, those of inner loops included, in reverse post-order: its head comes
+ * first.  Gives their number; 0 if there are more than room. */
+uint32_t cfg_loop_blocks(const struct cfg *c, uint32_t n, block *body, uint32_t room);
 
 #endif

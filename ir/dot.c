@@ -25,9 +25,7 @@ struct drawer {
     struct text *out;
     const struct func *f;
     struct ir_names names;
-    struct rpo rpo;
-    struct dom dom;
-    struct loops loops;
+    struct cfg cfg;
     block *first_in, *next_in; /* the blocks of each loop (0: of none) that are in no inner one */
     uint32_t *first_sub, *next_sub; /* the loops directly inside each loop */
 };
@@ -134,7 +132,7 @@ static void put_rows(struct drawer *d, block b) {
 }
 
 static void put_node(struct drawer *d, block b) {
-    bool reachable = d->rpo.pos[b.i] != UINT32_MAX;
+    bool reachable = d->cfg.rpo.pos[b.i] != UINT32_MAX;
     text_put(d->out, "  ");
     ir_put_block(d->out, &d->names, b);
     text_put(d->out, " [label=<<TABLE BORDER=\"1\" CELLBORDER=\"0\" CELLSPACING=\"0\" "
@@ -155,7 +153,7 @@ static void put_node(struct drawer *d, block b) {
 /* ---- edges ---- */
 
 static bool is_back_edge(const struct drawer *d, block from, block to) {
-    return d->rpo.pos[from.i] != UINT32_MAX && cfg_dominates(&d->dom, to, from);
+    return d->cfg.rpo.pos[from.i] != UINT32_MAX && cfg_dominates(&d->cfg.dom, to, from);
 }
 
 static void put_edge(struct drawer *d, block from, unsigned n) {
@@ -181,18 +179,18 @@ static void put_edge(struct drawer *d, block from, unsigned n) {
 /* Sorts the blocks into their innermost loops and the loops into their parents.  Prepending from
  * the back keeps layout order. */
 static void sort_into_loops(struct drawer *d) {
-    uint32_t n = d->loops.nloop;
+    uint32_t n = d->cfg.loops.nloop;
     d->first_in = xcalloc(n, sizeof(block));
     d->next_in = xcalloc(d->f->nblock, sizeof(block));
     d->first_sub = xcalloc(n, sizeof(uint32_t));
     d->next_sub = xcalloc(n, sizeof(uint32_t));
     for (block b = d->f->last_block; b.i != 0; b = ir_block(d->f, b)->prev) {
-        uint32_t l = d->loops.of[b.i];
+        uint32_t l = d->cfg.loops.of[b.i];
         d->next_in[b.i] = d->first_in[l];
         d->first_in[l] = b;
     }
     for (uint32_t l = n; l-- > 1;) {
-        uint32_t up = d->loops.loop[l].parent;
+        uint32_t up = d->cfg.loops.loop[l].parent;
         d->next_sub[l] = d->first_sub[up];
         d->first_sub[up] = l;
     }
@@ -200,7 +198,7 @@ static void sort_into_loops(struct drawer *d) {
 
 static void open_loop(struct drawer *d, uint32_t l) {
     static const char *const ground[] = {"#fbf7e6", "#f4eedc", "#ece4d0", "#e4dac4"};
-    const struct loop *loop = &d->loops.loop[l];
+    const struct loop *loop = &d->cfg.loops.loop[l];
     text_fmt(d->out, "  subgraph cluster_%u {\n    label=\"loop %u, depth %u\";\n", l, l,
              loop->depth);
     text_fmt(d->out, "    style=\"rounded,filled\"; color=\"#b09860\"; fillcolor=\"%s\";\n",
@@ -226,7 +224,7 @@ static void put_nodes(struct drawer *d) {
         } else if (at != 0) {
             text_put(d->out, "  }\n");
             down = d->next_sub[at];
-            at = d->loops.loop[at].parent;
+            at = d->cfg.loops.loop[at].parent;
         } else {
             return;
         }
@@ -265,17 +263,13 @@ static void put_graph(struct drawer *d) {
 }
 
 void ir_dot(struct text *out, const struct func *f) {
-    struct drawer d = {.out = out, .f = f, .names = ir_names_dense(f), .rpo = cfg_rpo(f)};
-    d.dom = cfg_dom(f, &d.rpo);
-    d.loops = cfg_loops(f, &d.rpo, &d.dom);
+    struct drawer d = {.out = out, .f = f, .names = ir_names_dense(f), .cfg = cfg_make(f)};
     sort_into_loops(&d);
     put_graph(&d);
     xfree(d.first_in);
     xfree(d.next_in);
     xfree(d.first_sub);
     xfree(d.next_sub);
-    cfg_loops_free(&d.loops);
-    cfg_dom_free(&d.dom);
-    cfg_rpo_free(&d.rpo);
+    cfg_free(&d.cfg);
     ir_names_free(&d.names);
 }

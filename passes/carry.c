@@ -63,9 +63,7 @@ struct carried {
 struct carry {
     struct func *f;
     struct pass_env *env;
-    struct rpo rpo;
-    struct dom dom;
-    struct loops loops;
+    struct cfg cfg;
     struct cells cells;
     uint32_t nblock; /* before the first change */
     bool changed;
@@ -82,29 +80,18 @@ struct carry {
 
 /* ---- which loops ---- */
 
-/* The innermost loop of a block; of those made by this pass nothing is known. */
 static uint32_t loop_of(const struct carry *c, block b) {
-    return b.i < c->nblock ? c->loops.of[b.i] : 0;
+    return cfg_loop_of(&c->cfg.loops, b);
 }
 
 static bool is_main(const struct carry *c, block b) {
-    return cfg_dominates(&c->dom, b, c->latch);
+    return cfg_dominates(&c->cfg.dom, b, c->latch);
 }
 
 static bool list_body(struct carry *c, uint32_t n) {
-    const struct loop *l = &c->loops.loop[n];
-    if (l->nblock > CARRY_BLOCKS)
-        return false;
-    c->nbody = 0;
-    for (uint32_t i = c->rpo.pos[l->head.i]; i < c->rpo.n && c->nbody < l->nblock; i++) {
-        uint32_t of = c->loops.of[c->rpo.order[i].i];
-        if (of == n)
-            c->body[c->nbody++] = c->rpo.order[i];
-        else if (of > n && c->loops.loop[of].parent == n)
-            return false;
-    }
-    c->head = l->head;
-    return c->nbody == l->nblock;
+    c->head = c->cfg.loops.loop[n].head;
+    c->nbody = cfg_loop_blocks(&c->cfg, n, c->body, CARRY_BLOCKS);
+    return c->nbody > 0 && c->cfg.loops.loop[n].innermost;
 }
 
 /* One latch, at which alone the loop is left. */
@@ -370,12 +357,10 @@ bool pass_carry(struct func *f, struct pass_env *env) {
     struct carry *c = xcalloc(1, sizeof *c);
     c->f = f;
     c->env = env;
-    c->rpo = cfg_rpo(f);
-    c->dom = cfg_dom(f, &c->rpo);
-    c->loops = cfg_loops(f, &c->rpo, &c->dom);
+    c->cfg = cfg_make(f);
     cells_init(&c->cells, f);
     c->nblock = f->nblock;
-    for (uint32_t n = 1; n < c->loops.nloop; n++) {
+    for (uint32_t n = 1; n < c->cfg.loops.nloop; n++) {
         c->pointer = NO_VALUE;
         if (!list_body(c, n) || !find_latch(c, n) || !find_pointer(c) || !list_accesses(c))
             continue;
@@ -384,9 +369,7 @@ bool pass_carry(struct func *f, struct pass_env *env) {
             carry_loop(c);
     }
     cells_free(&c->cells);
-    cfg_loops_free(&c->loops);
-    cfg_dom_free(&c->dom);
-    cfg_rpo_free(&c->rpo);
+    cfg_free(&c->cfg);
     bool changed = c->changed;
     xfree(c);
     return changed;

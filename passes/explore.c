@@ -27,13 +27,6 @@ void explore_free(struct explore *e) {
 
 /* ---- the loop ---- */
 
-static bool explore_in_loop(const struct explore *e, uint32_t n, block b) {
-    uint32_t l = b.i < e->nblock ? e->loops->of[b.i] : 0;
-    while (l > n)
-        l = e->loops->loop[l].parent; /* outer loops have smaller numbers */
-    return l == n;
-}
-
 static bool explore_can_follow(const struct insn *in) {
     switch ((int)in->op) {
     case OP_PHI:
@@ -60,27 +53,23 @@ static bool explore_number(struct explore *e, block b) {
 }
 
 /* Lists the blocks of the loop; its one way back and one way out must be the latch's. */
-static bool explore_list(struct explore *e, const struct rpo *rpo, uint32_t n) {
-    const struct loop *l = &e->loops->loop[n];
-    if (l->nblock > EXPLORE_BLOCKS || l->nblock < 2)
-        return false;
-    for (uint32_t i = rpo->pos[l->head.i]; i < rpo->n && e->nbody < l->nblock; i++) {
-        block b = rpo->order[i];
-        if (!explore_in_loop(e, n, b))
-            continue;
-        e->body[e->nbody++] = b;
+static bool explore_list(struct explore *e, uint32_t n) {
+    const struct loops *l = &e->cfg->loops;
+    e->nbody = cfg_loop_blocks(e->cfg, n, e->body, EXPLORE_BLOCKS);
+    for (unsigned i = 0; i < e->nbody; i++) {
+        block b = e->body[i];
         if (!explore_number(e, b))
             return false;
         const struct block_data *d = ir_block(e->f, b);
         for (unsigned s = 0; s < d->nsucc; s++)
-            if (!explore_in_loop(e, n, d->succ[s]) && !same_block(b, e->latch))
+            if (!cfg_in_loop(l, n, d->succ[s]) && !same_block(b, e->latch))
                 return false;
     }
-    return true;
+    return e->nbody >= 2;
 }
 
 static bool explore_is_back(const struct explore *e, block from, block to) {
-    return from.i < e->nblock && to.i < e->nblock && cfg_dominates(e->dom, to, from);
+    return from.i < e->nblock && to.i < e->nblock && cfg_dominates(&e->cfg->dom, to, from);
 }
 
 static bool explore_find_latch(struct explore *e) {
@@ -111,15 +100,14 @@ static bool explore_find_root(struct explore *e) {
     return true;
 }
 
-bool explore_begin(struct explore *e, const struct rpo *rpo, uint32_t n) {
-    e->head = e->loops->loop[n].head;
+bool explore_begin(struct explore *e, uint32_t n) {
+    e->head = e->cfg->loops.loop[n].head;
     e->nbody = e->nvalue = e->nout = e->nloop = e->nbranch = 0;
     e->known = e->blamed = e->in = e->past = 0;
     e->root = NO_VALUE;
     e->keyed = e->have_delta = false;
     exprs_reset(&e->x);
-    return explore_find_latch(e) && explore_find_root(e) && explore_list(e, rpo, n) &&
-           e->nbranch > 1;
+    return explore_find_latch(e) && explore_find_root(e) && explore_list(e, n) && e->nbranch > 1;
 }
 
 void explore_end(struct explore *e) {
@@ -304,8 +292,8 @@ static enum step follow_phis(struct follower *r, value *next) {
 
 /* The number of the inner loop block b is the head of, 0 ... 31; or -1. */
 static int explore_loop(struct explore *e, block b) {
-    uint32_t l = e->loops->of[b.i];
-    if (!l || !same_block(e->loops->loop[l].head, b))
+    uint32_t l = e->cfg->loops.of[b.i];
+    if (!l || !same_block(e->cfg->loops.loop[l].head, b))
         return -1;
     for (unsigned i = 0; i < e->nloop; i++)
         if (e->loop[i] == l)

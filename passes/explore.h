@@ -65,8 +65,7 @@ struct way {
 struct explore {
     /* Set by the user. */
     struct func *f;
-    const struct dom *dom;
-    const struct loops *loops;
+    const struct cfg *cfg;
     struct cells *cells;
     uint32_t *local;         /* per value of f: its local number while a loop is explored; else 0 */
     uint32_t nlocal, nblock; /* values and blocks made since are not the loop's */
@@ -123,7 +122,7 @@ struct explore {
 void explore_init(struct explore *e, struct func *f);
 void explore_free(struct explore *e);
 /* Takes up loop n; false if it is nothing to explore.  explore_end must follow either way. */
-bool explore_begin(struct explore *e, const struct rpo *rpo, uint32_t n);
+bool explore_begin(struct explore *e, uint32_t n);
 void explore_end(struct explore *e);
 static inline uint32_t explore_local(const struct explore *e, value v) {
     return v.i < e->nlocal ? e->local[v.i] : 0;

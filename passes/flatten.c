@@ -54,9 +54,7 @@ struct candidate {
 struct flatten {
     struct func *f;
     struct pass_env *env;
-    struct rpo rpo;
-    struct dom dom;
-    struct loops loops;
+    struct cfg cfg;
     struct cells cells;
     struct explore e;
     struct synth synth;
@@ -82,20 +80,13 @@ struct flatten {
 
 /* ---- far uses ---- */
 
-static bool loop_has(const struct flatten *t, uint32_t n, block b) {
-    uint32_t l = b.i < t->e.nblock ? t->loops.of[b.i] : 0;
-    while (l > n)
-        l = t->loops.loop[l].parent;
-    return l == n;
-}
-
 static void note_far_uses(struct flatten *t, value v, block b) {
     for (unsigned k = 0; k < IR_MAX_OPERANDS; k++) {
         value *o = ir_operand(t->f, v, k);
         if (!o || ir_is_const(t->f, *o))
             continue;
-        uint32_t l = t->loops.of[ir_home(t->f, *o).i];
-        if (l == 0 || loop_has(t, l, b))
+        uint32_t l = t->cfg.loops.of[ir_home(t->f, *o).i];
+        if (l == 0 || cfg_in_loop(&t->cfg.loops, l, b))
             continue;
         t->far_use = xgrow(t->far_use, &t->far_cap, (uint64_t)t->nfar + 1, sizeof *t->far_use);
         t->far_use[t->nfar] = (struct far_use){v, k, t->far_of[o->i]};
@@ -105,9 +96,9 @@ static void note_far_uses(struct flatten *t, value v, block b) {
 
 static void find_far_uses(struct flatten *t) {
     t->nfar = 1;
-    for (uint32_t i = 0; i < t->rpo.n; i++)
-        IR_FOR_INSNS (t->f, t->rpo.order[i], v)
-            note_far_uses(t, v, t->rpo.order[i]);
+    for (uint32_t i = 0; i < t->cfg.rpo.n; i++)
+        IR_FOR_INSNS (t->f, t->cfg.rpo.order[i], v)
+            note_far_uses(t, v, t->cfg.rpo.order[i]);
 }
 
 /* The values of loop n that are used behind it, and what its head's phis become. */
@@ -115,7 +106,7 @@ static bool find_outs(struct flatten *t, uint32_t n) {
     struct explore *e = &t->e;
     for (unsigned i = 1; i <= e->nvalue; i++)
         for (uint32_t u = t->far_of[e->values[i].i]; u; u = t->far_use[u].next)
-            if (!loop_has(t, n, ir_home(t->f, t->far_use[u].user)) &&
+            if (!cfg_in_loop(&t->cfg.loops, n, ir_home(t->f, t->far_use[u].user)) &&
                 !explore_add_out(e, e->values[i]))
                 return false;
     unsigned back = ir_pred_slot(t->f, e->latch, e->head);
@@ -324,7 +315,7 @@ static value root_at_latch(const struct explore *e) {
 static void consider(struct flatten *t, uint32_t n) {
     struct explore *e = &t->e;
     struct candidate c = {.loop = n};
-    if (explore_begin(e, &t->rpo, n) && find_outs(t, n) && choose_form(t, true) &&
+    if (explore_begin(e, n) && find_outs(t, n) && choose_form(t, true) &&
         pays(t, t->keyed ? 1 : 2) && find_unproven(t, &c)) {
         c.proven = c.lo > c.hi;
         c.root = root_at_latch(e);
@@ -339,11 +330,11 @@ static void consider(struct flatten *t, uint32_t n) {
 /* At the end of b: is it the latch of a candidate? */
 static void prove_at_end(void *context, struct bounds *s, block b) {
     struct flatten *t = context;
-    uint32_t l = t->loops.of[b.i];
+    uint32_t l = t->cfg.loops.of[b.i];
     if (!l || !t->taken[l])
         return;
     struct candidate *c = &t->candidate[t->taken[l] - 1];
-    block head = t->loops.loop[c->loop].head;
+    block head = t->cfg.loops.loop[c->loop].head;
     const struct block_data *d = ir_block(t->f, b);
     if (c->loop == l && d->nsucc == 2 &&
         (same_block(d->succ[0], head) || same_block(d->succ[1], head)))
@@ -520,7 +511,7 @@ static void straight_join(struct straight *s, uint32_t n, const value *outs) {
         value v = t->e.out[i], phi = NO_VALUE;
         for (uint32_t u = t->far_of[v.i]; u; u = t->far_use[u].next) {
             const struct far_use *use = &t->far_use[u];
-            if (loop_has(t, n, ir_home(f, use->user)))
+            if (cfg_in_loop(&t->cfg.loops, n, ir_home(f, use->user)))
                 continue;
             if (!phi.i)
                 phi = ir_phi(f, s->join, ir_at(f, v)->kind, v, outs[i]);
@@ -564,8 +555,8 @@ static void make_straight(struct flatten *t, const struct candidate *c) {
 static void flatten_candidate(struct flatten *t, const struct candidate *c) {
     struct explore *e = &t->e;
     struct candidate now = *c;
-    if (c->proven && explore_begin(e, &t->rpo, c->loop) && find_outs(t, c->loop) &&
-        choose_form(t, false) && pays(t, 1) && find_unproven(t, &now) &&
+    if (c->proven && explore_begin(e, c->loop) && find_outs(t, c->loop) && choose_form(t, false) &&
+        pays(t, 1) && find_unproven(t, &now) &&
         (now.lo > now.hi || (c->lo <= now.lo && now.hi <= c->hi)) && pass_may(t->env))
         make_straight(t, &now);
     explore_end(e);
@@ -580,16 +571,13 @@ static uint64_t flatten_steps(const struct func *f) {
 
 static void flatten_start(struct flatten *t) {
     struct func *f = t->f;
-    t->rpo = cfg_rpo(f);
-    t->dom = cfg_dom(f, &t->rpo);
-    t->loops = cfg_loops(f, &t->rpo, &t->dom);
+    t->cfg = cfg_make(f);
     cells_init(&t->cells, f);
     t->nvalue = f->ninsn;
     t->far_of = xcalloc(t->nvalue, sizeof *t->far_of);
-    t->taken = xcalloc(t->loops.nloop, sizeof *t->taken);
+    t->taken = xcalloc(t->cfg.loops.nloop, sizeof *t->taken);
     explore_init(&t->e, f);
-    t->e.dom = &t->dom;
-    t->e.loops = &t->loops;
+    t->e.cfg = &t->cfg;
     t->e.cells = &t->cells;
     t->e.steps = flatten_steps(f);
     find_far_uses(t);
@@ -598,9 +586,7 @@ static void flatten_start(struct flatten *t) {
 static void flatten_finish(struct flatten *t) {
     explore_free(&t->e);
     cells_free(&t->cells);
-    cfg_loops_free(&t->loops);
-    cfg_dom_free(&t->dom);
-    cfg_rpo_free(&t->rpo);
+    cfg_free(&t->cfg);
     xfree(t->far_use);
     xfree(t->far_of);
     xfree(t->taken);
@@ -616,8 +602,8 @@ bool pass_flatten(struct func *f, struct pass_env *env) {
     t->env = env;
     flatten_start(t);
     bool open = false;
-    for (uint32_t n = 1; n < t->loops.nloop; n++) { /* outer loops first */
-        t->taken[n] = t->taken[t->loops.loop[n].parent];
+    for (uint32_t n = 1; n < t->cfg.loops.nloop; n++) { /* outer loops first */
+        t->taken[n] = t->taken[t->cfg.loops.loop[n].parent];
         if (!t->taken[n])
             consider(t, n);
     }

@@ -128,9 +128,7 @@ struct kept {
 struct forward {
     struct func *f;
     struct pass_env *env;
-    struct rpo rpo;
-    struct dom dom;
-    struct loops loops;
+    struct cfg cfg;
     struct domtree tree;
     struct cells cells;
     struct fact *fact; /* by cell number */
@@ -436,7 +434,7 @@ static void forward_branch(struct forward *w, block b) {
     if ((not_zero || ir_is_const(w->f, cond)) && pass_may(w->env)) {
         w->cut[b.i] = not_zero ? 2 : 1;
         w->cut_any = true;
-        w->cut_back |= cfg_dominates(&w->dom, d->succ[w->cut[b.i] - 1], b);
+        w->cut_back |= cfg_dominates(&w->cfg.dom, d->succ[w->cut[b.i] - 1], b);
         return;
     }
     uint32_t id = ir_is_const(w->f, cond) ? 0 : w->holder[cond.i];
@@ -579,7 +577,7 @@ static bool merge_holds(struct forward *w, const struct merge *m, unsigned slot,
         if (ending_matches(&e->at[i], x))
             return true;
     block p = ir_block(w->f, m->b)->pred[slot];
-    if (!same_block(p, w->dom.idom[m->b.i]))
+    if (!same_block(p, w->cfg.dom.idom[m->b.i]))
         return false;
     bool not_zero;
     value v = forward_lookup(w, x->id, &not_zero); /* the table is still as at the end of p */
@@ -626,15 +624,15 @@ static void merge_phi(struct forward *w, struct merge *m, value z) {
 /* The stores on all ways from the immediate dominator to b. */
 static struct span forward_between(struct forward *w, const struct merge *m) {
     struct span s = {.what = SPAN_NONE};
-    block b = m->b, up = w->dom.idom[b.i];
+    block b = m->b, up = w->cfg.dom.idom[b.i];
     const struct block_data *d = ir_block(w->f, b);
     for (unsigned n = 0; n < d->npred; n++) {
         block p = d->pred[n];
         if (!m->live[n] || same_block(p, up))
             continue;
-        if (cfg_dominates(&w->dom, b, p)) {
-            span_join(&s, &w->of_loop[w->loops.of[b.i]]);
-        } else if (w->rpo.pos[p.i] >= w->rpo.pos[b.i]) {
+        if (cfg_dominates(&w->cfg.dom, b, p)) {
+            span_join(&s, &w->of_loop[w->cfg.loops.of[b.i]]);
+        } else if (w->cfg.rpo.pos[p.i] >= w->cfg.rpo.pos[b.i]) {
             s.what = SPAN_ANY; /* a cycle entered in two places */
         } else {
             span_join(&s, &w->span[domtree_child_above(&w->tree, up, p).i]);
@@ -645,9 +643,9 @@ static struct span forward_between(struct forward *w, const struct merge *m) {
 
 /* Is the edge from b's predecessor ever taken?  Those not walked yet belong to back edges. */
 static bool forward_is_live_edge(const struct forward *w, block p, block b) {
-    if (w->rpo.pos[p.i] == UINT32_MAX)
+    if (w->cfg.rpo.pos[p.i] == UINT32_MAX)
         return false;
-    if (w->rpo.pos[p.i] >= w->rpo.pos[b.i])
+    if (w->cfg.rpo.pos[p.i] >= w->cfg.rpo.pos[b.i])
         return true;
     const struct block_data *d = ir_block(w->f, p);
     return w->live[p.i] && !(w->cut[p.i] && same_block(d->succ[w->cut[p.i] - 1], b));
@@ -715,7 +713,7 @@ static bool forward_enter_merge(struct forward *w, block b) {
     for (unsigned n = 0; n < d->npred; n++) {
         block p = d->pred[n];
         m.live[n] = forward_is_live_edge(w, p, b);
-        entered |= m.live[n] && !cfg_dominates(&w->dom, b, p);
+        entered |= m.live[n] && !cfg_dominates(&w->cfg.dom, b, p);
         if (m.live[n])
             forward_endings(w, p, b, &m.way[n]);
     }
@@ -749,7 +747,7 @@ static bool forward_enter(struct forward *w, block b) {
     w->undo_at[b.i] = w->nundo;
     if (npred == 0)
         return true;
-    w->now = w->end[w->dom.idom[b.i].i];
+    w->now = w->end[w->cfg.dom.idom[b.i].i];
     return npred == 1 ? forward_enter_single(w, b) : forward_enter_merge(w, b);
 }
 
@@ -775,16 +773,16 @@ static void forward_leave(struct forward *w, block b) {
         else
             w->known[u->index] = u->known;
     }
-    block up = w->dom.idom[b.i];
+    block up = w->cfg.dom.idom[b.i];
     if (up.i)
         span_join(&w->span[up.i], &w->span[b.i]);
 }
 
 /* The stores of each loop, inner ones included. */
 static void forward_sum_loops(struct forward *w) {
-    for (uint32_t i = 0; i < w->rpo.n; i++) {
-        block b = w->rpo.order[i];
-        uint32_t l = w->loops.of[b.i];
+    for (uint32_t i = 0; i < w->cfg.rpo.n; i++) {
+        block b = w->cfg.rpo.order[i];
+        uint32_t l = w->cfg.loops.of[b.i];
         IR_FOR_INSNS (w->f, b, v) {
             const struct insn *in = ir_at(w->f, v);
             if (l && in->op == OP_STORE)
@@ -793,14 +791,14 @@ static void forward_sum_loops(struct forward *w) {
                 span_join(&w->of_loop[l], &span_any);
         }
     }
-    for (uint32_t l = w->loops.nloop - 1; l > 0; l--)
-        if (w->loops.loop[l].parent)
-            span_join(&w->of_loop[w->loops.loop[l].parent], &w->of_loop[l]);
+    for (uint32_t l = w->cfg.loops.nloop - 1; l > 0; l--)
+        if (w->cfg.loops.loop[l].parent)
+            span_join(&w->of_loop[w->cfg.loops.loop[l].parent], &w->of_loop[l]);
 }
 
 static void forward_cut_edges(struct forward *w) {
-    for (uint32_t i = 0; i < w->rpo.n; i++) {
-        block b = w->rpo.order[i];
+    for (uint32_t i = 0; i < w->cfg.rpo.n; i++) {
+        block b = w->cfg.rpo.order[i];
         if (!w->live[b.i] || !w->cut[b.i])
             continue;
         ir_cut_edge(w->f, b, w->cut[b.i] - 1);
@@ -814,10 +812,8 @@ static void forward_cut_edges(struct forward *w) {
 
 static void forward_start(struct forward *w) {
     struct func *f = w->f;
-    w->rpo = cfg_rpo(f);
-    w->dom = cfg_dom(f, &w->rpo);
-    w->loops = cfg_loops(f, &w->rpo, &w->dom);
-    w->tree = domtree_make(f, &w->rpo, &w->dom);
+    w->cfg = cfg_make(f);
+    w->tree = domtree_make(f, &w->cfg.rpo, &w->cfg.dom);
     w->known = xcalloc(f->ninsn, sizeof *w->known);
     w->holder = xcalloc(f->ninsn, sizeof *w->holder);
     w->end = xcalloc(f->nblock, sizeof *w->end);
@@ -827,7 +823,7 @@ static void forward_start(struct forward *w) {
     w->live = xcalloc(f->nblock, sizeof *w->live);
     w->kept = xcalloc(f->nblock, sizeof *w->kept);
     w->cut = xcalloc(f->nblock, sizeof *w->cut);
-    w->of_loop = xcalloc(w->loops.nloop, sizeof *w->of_loop);
+    w->of_loop = xcalloc(w->cfg.loops.nloop, sizeof *w->of_loop);
     w->now = (struct memory){.lo = 1, .hi = 0};
     cells_init(&w->cells, f);
     cells_expect_all(&w->cells);
@@ -836,9 +832,7 @@ static void forward_start(struct forward *w) {
 
 static void forward_finish(struct forward *w) {
     domtree_free(&w->tree);
-    cfg_loops_free(&w->loops);
-    cfg_dom_free(&w->dom);
-    cfg_rpo_free(&w->rpo);
+    cfg_free(&w->cfg);
     cells_free(&w->cells);
     xfree(w->fact);
     xfree(w->known);

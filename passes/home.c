@@ -12,8 +12,9 @@
  *
  * And what goes the same way again starts where it ended before.
  *
- * Ways are scans, or walks (walks.h): loops that do something to each record.  The pointer behind a
- * walk becomes the result of a scan, put behind the loop, which so no longer hands its pointer on.
+ * Ways are scans, or walks (lane_walks.h): loops that do something to each record.  The pointer
+ * behind a walk becomes the result of a scan, put behind the loop, which so no longer hands its
+ * pointer on.
  *
  *   b5: %8 = phi b2 %4, b4 %7   =>    b5: %8 = scan %1, step -9
  *
@@ -25,7 +26,7 @@
  *
  * Linear.  Tests: tests/ir/home. */
 #include "passes/pass.h"
-#include "passes/walks.h"
+#include "passes/lane_walks.h"
 #include "passes/zeros.h"
 #include "runtime/alloc.h"
 
@@ -48,13 +49,11 @@ struct way {
 struct home {
     struct func *f;
     struct pass_env *env;
-    struct rpo rpo;
-    struct dom dom;
-    struct loops loops;
+    struct cfg cfg;
     struct cells cells;
     struct lanes lanes;
-    struct walk *walk; /* by loop */
-    uint32_t *walk_of; /* by value: the walk of this pointer, or exit phi; 0: none */
+    struct lane_walk *walk; /* by loop */
+    uint32_t *walk_of;      /* by value: the walk of this pointer, or exit phi; 0: none */
     uint32_t n;
     value *last; /* by cell: the root of the latest way that begins there */
     uint32_t nlast;
@@ -75,7 +74,7 @@ static bool scan_way(struct home *h, value root, struct way *w) {
 
 /* root is the walk's pointer in its last iteration, or the phi behind it. */
 static bool walk_way(struct home *h, value root, struct way *w) {
-    const struct walk *k = &h->walk[h->walk_of[root.i]];
+    const struct lane_walk *k = &h->walk[h->walk_of[root.i]];
     bool inner = same_value(root, k->x);
     if (!inner && !k->guarded)
         return false;
@@ -170,18 +169,11 @@ static bool is_unchanged(struct home *h, const struct way *w, block b, value at)
     return ok;
 }
 
-static bool is_in_loop(const struct home *h, uint32_t loop, block b) {
-    uint32_t l = h->loops.of[b.i];
-    while (l > loop)
-        l = h->loops.loop[l].parent;
-    return l == loop;
-}
-
 /* ---- where a way can start instead ---- */
 
 /* Is the way there in block b before `at`, and are its cells still not 0? */
 static bool is_there(struct home *h, const struct way *w, block b, value at) {
-    return !(w->loop && is_in_loop(h, w->loop, b)) && is_unchanged(h, w, b, at);
+    return !(w->loop && cfg_in_loop(&h->cfg.loops, w->loop, b)) && is_unchanged(h, w, b, at);
 }
 
 /* Back: first is the last cell that a way out passed.  Then the cell before the way's first. */
@@ -202,7 +194,7 @@ static bool find_end(struct home *h, struct cell first, int64_t step, block b, v
     value root = id < h->nlast ? h->last[id] : NO_VALUE;
     struct way w;
     if (!root.i || ir_is(h->f, root, OP_COPY) || !ir_home(h->f, root).i ||
-        !cfg_dominates(&h->dom, ir_home(h->f, root), b) || !find_way(h, root, &w) ||
+        !cfg_dominates(&h->cfg.dom, ir_home(h->f, root), b) || !find_way(h, root, &w) ||
         w.step != step || !same_value(w.first.root, first.root) || w.first.off != first.off ||
         !is_there(h, &w, b, at))
         return false;
@@ -257,7 +249,7 @@ static void shorten_scan(struct home *h, value v) {
 }
 
 /* Is phi v of the exit the pointer of walk k? */
-static bool is_exit_pointer(struct home *h, const struct walk *k, value v) {
+static bool is_exit_pointer(struct home *h, const struct lane_walk *k, value v) {
     if (ir_at(h->f, v)->kind != KIND_PTR || ir_block(h->f, k->exit)->npred != 2)
         return false;
     unsigned slot = ir_pred_slot(h->f, k->latch, k->exit);
@@ -269,7 +261,7 @@ static bool is_exit_pointer(struct home *h, const struct walk *k, value v) {
 }
 
 /* The phi of the pointer behind guarded walk k; none if nobody wants to know. */
-static value exit_pointer(struct home *h, const struct walk *k) {
+static value exit_pointer(struct home *h, const struct lane_walk *k) {
     if (!k->guarded)
         return NO_VALUE;
     IR_FOR_INSNS (h->f, k->exit, v) {
@@ -283,7 +275,7 @@ static value exit_pointer(struct home *h, const struct walk *k) {
 
 /* The walk's own stores leave its lane alone in front of it, so what matters is what is between
  * the other way and the walk, the walk included. */
-static void shorten_walk(struct home *h, const struct walk *k) {
+static void shorten_walk(struct home *h, const struct lane_walk *k) {
     struct func *f = h->f;
     value phi = exit_pointer(h, k);
     if (!phi.i)
@@ -313,8 +305,8 @@ static void shorten_walk(struct home *h, const struct walk *k) {
 static void index_walks(struct home *h) {
     h->n = h->f->ninsn;
     h->walk_of = xcalloc(h->n, sizeof *h->walk_of);
-    for (uint32_t l = 1; l < h->loops.nloop; l++) {
-        const struct walk *k = &h->walk[l];
+    for (uint32_t l = 1; l < h->cfg.loops.nloop; l++) {
+        const struct lane_walk *k = &h->walk[l];
         if (!k->head.i)
             continue;
         h->walk_of[k->x.i] = l;
@@ -335,11 +327,11 @@ static void visit_block(struct home *h, block b, const uint32_t *exit_of) {
 static void visit(struct home *h) {
     uint32_t *exit_of = xcalloc(h->f->nblock, sizeof *exit_of);
     h->seen = xcalloc(h->f->nblock, sizeof *h->seen);
-    for (uint32_t l = 1; l < h->loops.nloop; l++)
+    for (uint32_t l = 1; l < h->cfg.loops.nloop; l++)
         if (h->walk[l].head.i)
             exit_of[h->walk[l].exit.i] = l;
-    for (uint32_t i = 0; i < h->rpo.n; i++)
-        visit_block(h, h->rpo.order[i], exit_of);
+    for (uint32_t i = 0; i < h->cfg.rpo.n; i++)
+        visit_block(h, h->cfg.rpo.order[i], exit_of);
     xfree(exit_of);
     xfree(h->seen);
 }
@@ -356,12 +348,10 @@ bool pass_home(struct func *f, struct pass_env *env) {
     struct home h = {.f = f, .env = env};
     if (!has_scans(f))
         return false;
-    h.rpo = cfg_rpo(f);
-    h.dom = cfg_dom(f, &h.rpo);
-    h.loops = cfg_loops(f, &h.rpo, &h.dom);
+    h.cfg = cfg_make(f);
     cells_init(&h.cells, f);
-    lanes_make(&h.lanes, f, &h.rpo);
-    h.walk = walks_find(f, &h.loops, &h.rpo, &h.cells, &h.lanes);
+    lanes_make(&h.lanes, f, &h.cfg.rpo);
+    h.walk = lane_walks_find(f, &h.cfg.loops, &h.cfg.rpo, &h.cells, &h.lanes);
     index_walks(&h);
     visit(&h);
     xfree(h.walk);
@@ -369,8 +359,6 @@ bool pass_home(struct func *f, struct pass_env *env) {
     xfree(h.last);
     lanes_free(&h.lanes);
     cells_free(&h.cells);
-    cfg_loops_free(&h.loops);
-    cfg_dom_free(&h.dom);
-    cfg_rpo_free(&h.rpo);
+    cfg_free(&h.cfg);
     return h.changed;
 }

@@ -33,12 +33,9 @@
 struct peel {
     struct func *f;
     struct pass_env *env;
-    struct rpo rpo;
-    struct dom dom;
-    struct loops loops;
+    struct cfg cfg;
     struct cells cells;
     bool *inside; /* by value: the access cannot leave the tape as it is */
-    bool *inner;  /* by loop: has no loop inside */
     uint32_t ninsn;
     value *copy; /* by value: that of the first iteration */
     block *twin; /* by block, likewise */
@@ -59,26 +56,14 @@ static bool is_body(const struct peel *p, block b) {
     return false;
 }
 
-/* Blocks of a loop lie close behind its head in reverse post-order, if it is innermost. */
 static bool list_body(struct peel *p, uint32_t l) {
-    const struct loop *loop = &p->loops.loop[l];
+    p->nbody = cfg_loop_blocks(&p->cfg, l, p->body, PEEL_BLOCKS);
     unsigned insns = 0;
-    p->nbody = 0;
-    if (loop->nblock > PEEL_BLOCKS || loop->nblock < 3)
-        return false;
-    uint32_t at = p->rpo.pos[loop->head.i];
-    for (uint32_t n = 0; n < 2 * PEEL_BLOCKS && at + n < p->rpo.n; n++) {
-        block b = p->rpo.order[at + n];
-        if (p->loops.of[b.i] != l)
-            continue;
-        IR_FOR_INSNS (p->f, b, v)
+    for (unsigned n = 0; n < p->nbody; n++)
+        IR_FOR_INSNS (p->f, p->body[n], v)
             if (++insns > PEEL_INSNS)
                 return false;
-        p->body[p->nbody++] = b;
-        if (p->nbody == loop->nblock)
-            return true;
-    }
-    return false;
+    return p->nbody >= 3;
 }
 
 /* Is the latch the only way out, and is the exit entered in another way, too? */
@@ -152,7 +137,7 @@ static bool find_walker(struct peel *p, struct reach *r) {
 /* Everything that each iteration accesses, seen from the next one. */
 static void find_reach(struct peel *p, struct reach *r) {
     for (unsigned n = 0; n < p->nbody; n++) {
-        if (!cfg_dominates(&p->dom, p->body[n], p->latch))
+        if (!cfg_dominates(&p->cfg.dom, p->body[n], p->latch))
             continue;
         IR_FOR_INSNS (p->f, p->body[n], v) {
             const struct insn *in = ir_at(p->f, v);
@@ -313,9 +298,9 @@ static void note_inside(void *context, value v, bool inside, bool fixed) {
 
 /* Is loop l one that can be peeled?  Makes it the loop at hand. */
 static bool take_loop(struct peel *p, uint32_t l) {
-    p->head = p->loops.loop[l].head;
+    p->head = p->cfg.loops.loop[l].head;
     p->exit = NO_BLOCK;
-    return p->inner[l] && list_body(p, l) && has_shape(p);
+    return p->cfg.loops.loop[l].innermost && list_body(p, l) && has_shape(p);
 }
 
 static bool any_detour(const struct peel *p) {
@@ -328,11 +313,7 @@ static bool any_detour(const struct peel *p) {
 /* Loops that may gain; without any, which is usual, there is no more to do. */
 static bool find_candidates(struct peel *p, bool *candidate) {
     bool any = false;
-    for (uint32_t l = 1; l < p->loops.nloop; l++)
-        p->inner[l] = true;
-    for (uint32_t l = 1; l < p->loops.nloop; l++)
-        p->inner[p->loops.loop[l].parent] = false;
-    for (uint32_t l = 1; l < p->loops.nloop; l++)
+    for (uint32_t l = 1; l < p->cfg.loops.nloop; l++)
         any |= candidate[l] = take_loop(p, l) && any_detour(p);
     return any;
 }
@@ -345,7 +326,7 @@ static void peel_candidates(struct peel *p, const bool *candidate) {
     p->twin = xcalloc(f->nblock, sizeof *p->twin);
     bounds_walk(f, note_inside, p);
     cells_init(&p->cells, f);
-    for (uint32_t l = 1; l < p->loops.nloop; l++)
+    for (uint32_t l = 1; l < p->cfg.loops.nloop; l++)
         if (candidate[l] && take_loop(p, l) && is_worthwhile(p) && pass_may(p->env))
             peel_loop(p);
     cells_free(&p->cells);
@@ -356,17 +337,11 @@ static void peel_candidates(struct peel *p, const bool *candidate) {
 
 bool pass_peel(struct func *f, struct pass_env *env) {
     struct peel p = {.f = f, .env = env};
-    p.rpo = cfg_rpo(f);
-    p.dom = cfg_dom(f, &p.rpo);
-    p.loops = cfg_loops(f, &p.rpo, &p.dom);
-    p.inner = xcalloc(p.loops.nloop, sizeof *p.inner);
-    bool *candidate = xcalloc(p.loops.nloop, sizeof *candidate);
+    p.cfg = cfg_make(f);
+    bool *candidate = xcalloc(p.cfg.loops.nloop, sizeof *candidate);
     if (find_candidates(&p, candidate))
         peel_candidates(&p, candidate);
     xfree(candidate);
-    xfree(p.inner);
-    cfg_loops_free(&p.loops);
-    cfg_dom_free(&p.dom);
-    cfg_rpo_free(&p.rpo);
+    cfg_free(&p.cfg);
     return p.changed;
 }

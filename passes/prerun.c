@@ -94,22 +94,18 @@ static uint32_t outermost_loop(const struct loops *l, block b) {
 /* Runs again to the head of the outermost loop around, if there is a loop.  False: the control flow
  * is not made of loops. */
 static bool prerun_step_back(struct prerun *p) {
-    struct rpo rpo = cfg_rpo(p->f);
-    struct dom dom = cfg_dom(p->f, &rpo);
-    struct loops loops = cfg_loops(p->f, &rpo, &dom);
-    uint32_t loop = outermost_loop(&loops, p->r.b);
-    bool ok = !loops.irreducible;
+    struct cfg cfg = cfg_make(p->f);
+    uint32_t loop = outermost_loop(&cfg.loops, p->r.b);
+    bool ok = !cfg.loops.irreducible;
     p->head = NO_BLOCK;
     if (ok && loop != 0) {
-        p->head = loops.loop[loop].head;
+        p->head = cfg.loops.loop[loop].head;
         const struct block_data *d = ir_block(p->f, p->head);
-        p->from = d->pred[cfg_dominates(&dom, p->head, d->pred[0]) ? 1 : 0];
+        p->from = d->pred[cfg_dominates(&cfg.dom, p->head, d->pred[0]) ? 1 : 0];
         if (p->r.end != RUNNER_STEPS || !same_block(p->r.b, p->head))
             prerun_go(p, p->r.entered[p->head.i]);
     }
-    cfg_loops_free(&loops);
-    cfg_dom_free(&dom);
-    cfg_rpo_free(&rpo);
+    cfg_free(&cfg);
     return ok;
 }
 

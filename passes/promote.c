@@ -52,9 +52,7 @@ struct candidate {
 struct promote {
     struct func *f;
     struct pass_env *env;
-    struct rpo rpo;
-    struct dom dom;
-    struct loops loops;
+    struct cfg cfg;
     struct cells cells;
     struct shape *shape;
     bool *done; /* per block: heads of loops that have had their turn */
@@ -76,13 +74,6 @@ struct promote {
 };
 
 /* ---- which loops ---- */
-
-static bool in_loop(const struct promote *p, uint32_t loop, block b) {
-    for (uint32_t n = p->loops.of[b.i]; n != 0; n = p->loops.loop[n].parent)
-        if (n == loop)
-            return true;
-    return false;
-}
 
 /* The place of block b in the body, UINT32_MAX if it is outside. */
 static uint32_t body_index(const struct promote *p, block b) {
@@ -110,19 +101,20 @@ static bool touches_tape(const struct func *f, value v) {
 /* Inner loops are numbered after outer ones: one sweep down hands every loop what its inner loops
  * access. */
 static void find_shapes(struct promote *p) {
-    for (uint32_t n = 0; n < p->loops.nloop; n++)
+    for (uint32_t n = 0; n < p->cfg.loops.nloop; n++)
         p->shape[n].closed = true;
-    for (uint32_t i = 0; i < p->rpo.n; i++) {
-        block b = p->rpo.order[i];
-        if (p->loops.of[b.i] == 0)
+    for (uint32_t i = 0; i < p->cfg.rpo.n; i++) {
+        block b = p->cfg.rpo.order[i];
+        if (p->cfg.loops.of[b.i] == 0)
             continue;
         IR_FOR_INSNS (p->f, b, v)
             if (touches_tape(p->f, v))
-                see_access(p, p->loops.of[b.i], v);
+                see_access(p, p->cfg.loops.of[b.i], v);
     }
-    for (uint32_t n = p->loops.nloop; n-- > 1;) {
-        struct shape *in = &p->shape[n], *up = &p->shape[p->loops.loop[n].parent];
-        if (in->root.i && cfg_dominates(&p->dom, p->loops.loop[n].head, ir_home(p->f, in->root)))
+    for (uint32_t n = p->cfg.loops.nloop; n-- > 1;) {
+        struct shape *in = &p->shape[n], *up = &p->shape[p->cfg.loops.loop[n].parent];
+        if (in->root.i &&
+            cfg_dominates(&p->cfg.dom, p->cfg.loops.loop[n].head, ir_home(p->f, in->root)))
             in->closed = false; /* the pointer is the loop's own */
         up->closed &= in->closed;
         if (up->root.i == 0)
@@ -150,7 +142,8 @@ static struct candidate *candidate_of(struct candidates *c, int64_t off) {
 }
 
 static uint64_t block_weight(const struct promote *p, block b) {
-    uint32_t depth = p->loops.loop[p->loops.of[b.i]].depth - p->loops.loop[p->loop].depth;
+    uint32_t depth =
+        p->cfg.loops.loop[p->cfg.loops.of[b.i]].depth - p->cfg.loops.loop[p->loop].depth;
     return UINT64_C(1) << (3 * (depth < 10 ? depth : 10));
 }
 
@@ -158,7 +151,7 @@ static uint64_t block_weight(const struct promote *p, block b) {
 static bool runs_always(const struct promote *p, block b) {
     const struct block_data *d = ir_block(p->f, p->body[0]);
     block latch = d->pred[body_index(p, d->pred[0]) == UINT32_MAX ? 1 : 0];
-    return cfg_dominates(&p->dom, b, latch);
+    return cfg_dominates(&p->cfg.dom, b, latch);
 }
 
 static void collect_candidates(struct promote *p, struct candidates *c) {
@@ -166,7 +159,7 @@ static void collect_candidates(struct promote *p, struct candidates *c) {
     c->n = 0;
     for (uint32_t i = 0; i < p->nbody; i++) {
         block b = p->body[i];
-        barrier |= p->loops.of[b.i] != p->loop || (i > 0 && p->f->strict);
+        barrier |= p->cfg.loops.of[b.i] != p->loop || (i > 0 && p->f->strict);
         bool always = runs_always(p, b);
         IR_FOR_INSNS (p->f, b, v) {
             const struct insn *in = ir_at(p->f, v);
@@ -282,8 +275,8 @@ static bool place_phis(struct promote *p) {
             continue;
         uint32_t mask = 0;
         for (unsigned n = 0; n < 2; n++) {
-            block stop = i == 0 ? NO_BLOCK : p->dom.idom[j.i];
-            for (block b = d->pred[n]; !same_block(b, stop); b = p->dom.idom[b.i]) {
+            block stop = i == 0 ? NO_BLOCK : p->cfg.dom.idom[j.i];
+            for (block b = d->pred[n]; !same_block(b, stop); b = p->cfg.dom.idom[b.i]) {
                 uint32_t at = body_index(p, b);
                 if (at == UINT32_MAX)
                     break; /* the way in */
@@ -341,7 +334,8 @@ static void rename_block(struct promote *p, uint32_t i, const value *loaded) {
         if (phi.i)
             now[k] = phi;
         else
-            now[k] = i == 0 ? loaded[k] : p->out[p->index[p->dom.idom[b.i].i] * PROMOTE_CELLS + k];
+            now[k] =
+                i == 0 ? loaded[k] : p->out[p->index[p->cfg.dom.idom[b.i].i] * PROMOTE_CELLS + k];
     }
     IR_FOR_INSNS_SAFE (p->f, b, v) {
         int k = cell_index(p, v);
@@ -410,19 +404,11 @@ static void promote_loop(struct promote *p) {
 
 /* ---- the pass ---- */
 
-/* Lists the blocks of loop n in reverse post-order: they all lie behind its head, and few others
- * do before the last of them. */
 static bool list_body(struct promote *p, uint32_t n) {
-    const struct loop *l = &p->loops.loop[n];
-    if (l->nblock > PROMOTE_BLOCKS)
-        return false;
-    p->nbody = 0;
-    for (uint32_t i = p->rpo.pos[l->head.i]; i < p->rpo.n && p->nbody < l->nblock; i++)
-        if (in_loop(p, n, p->rpo.order[i]))
-            p->body[p->nbody++] = p->rpo.order[i];
+    p->nbody = cfg_loop_blocks(&p->cfg, n, p->body, PROMOTE_BLOCKS);
     for (uint32_t i = 0; i < p->nbody; i++)
         p->index[p->body[i].i] = i;
-    return true;
+    return p->nbody > 0;
 }
 
 static void forget_body(struct promote *p) {
@@ -433,7 +419,7 @@ static void forget_body(struct promote *p) {
 /* Promotes in loop n if it can be; true if anything changed. */
 static bool try_loop(struct promote *p, uint32_t n) {
     struct candidates c;
-    block head = p->loops.loop[n].head;
+    block head = p->cfg.loops.loop[n].head;
     if (p->done[head.i] || !p->shape[n].closed || p->shape[n].root.i == 0 || !list_body(p, n))
         return false;
     p->loop = n;
@@ -449,11 +435,9 @@ static bool try_loop(struct promote *p, uint32_t n) {
 
 static void round_begin(struct promote *p) {
     struct func *f = p->f;
-    p->rpo = cfg_rpo(f);
-    p->dom = cfg_dom(f, &p->rpo);
-    p->loops = cfg_loops(f, &p->rpo, &p->dom);
+    p->cfg = cfg_make(f);
     cells_init(&p->cells, f);
-    p->shape = xcalloc(p->loops.nloop, sizeof *p->shape);
+    p->shape = xcalloc(p->cfg.loops.nloop, sizeof *p->shape);
     p->nindex = f->nblock;
     p->index = xalloc(p->nindex, sizeof *p->index);
     memset(p->index, 0xff, p->nindex * sizeof *p->index);
@@ -467,9 +451,7 @@ static void round_end(struct promote *p) {
     xfree(p->index);
     xfree(p->shape);
     cells_free(&p->cells);
-    cfg_loops_free(&p->loops);
-    cfg_dom_free(&p->dom);
-    cfg_rpo_free(&p->rpo);
+    cfg_free(&p->cfg);
     ir_settle(p->f);
 }
 
@@ -477,8 +459,8 @@ static void round_end(struct promote *p) {
 static bool promote_round(struct promote *p) {
     bool changed = false;
     round_begin(p);
-    for (uint32_t n = 1; n < p->loops.nloop; n++) {
-        p->shape[n].busy = p->shape[p->loops.loop[n].parent].busy || try_loop(p, n);
+    for (uint32_t n = 1; n < p->cfg.loops.nloop; n++) {
+        p->shape[n].busy = p->shape[p->cfg.loops.loop[n].parent].busy || try_loop(p, n);
         changed |= p->shape[n].busy;
     }
     round_end(p);

@@ -1,4 +1,4 @@
-/* walks.h: loops that walk the tape until they find a zero.
+/* lane_walks.h: loops that walk the tape until they find a zero.
  *
  *   pre:   ... %2 = load %1          br %2, head, exit        the guard, if there is one
  *   head:  %3 = phi pre %1, latch %7
@@ -10,13 +10,13 @@
  * Only walks that leave their lane alone count: they store to other lanes, or, to the cell they
  * have just passed, what is not 0.  walks.c.
  */
-#ifndef BFOPT_PASSES_WALKS_H
-#define BFOPT_PASSES_WALKS_H
+#ifndef BFOPT_PASSES_LANE_WALKS_H
+#define BFOPT_PASSES_LANE_WALKS_H
 
 #include "passes/cells.h"
 #include "passes/lanes.h"
 
-struct walk {
+struct lane_walk {
     block head, latch, pre, exit;
     value x;      /* the pointer: a phi of head */
     value start;  /* its value on the way in */
@@ -28,7 +28,7 @@ struct walk {
 };
 
 /* All walks of f by loop number; .head is NO_BLOCK where a loop is none. */
-struct walk *walks_find(struct func *f, const struct loops *loops, const struct rpo *r,
-                        struct cells *c, const struct lanes *l);
+struct lane_walk *lane_walks_find(struct func *f, const struct loops *loops, const struct rpo *r,
+                                  struct cells *c, const struct lanes *l);
 
 #endif

@@ -1,5 +1,5 @@
-/* walks.c: finds walks; see walks.h. */
-#include "passes/walks.h"
+/* lane_walks.c: finds walks along a lane; see lane_walks.h. */
+#include "passes/lane_walks.h"
 
 #include "runtime/alloc.h"
 
@@ -14,14 +14,11 @@ struct finder {
 };
 
 static bool is_in(const struct finder *s, uint32_t loop, block b) {
-    uint32_t l = s->loops->of[b.i];
-    while (l > loop)
-        l = s->loops->loop[l].parent;
-    return l == loop && l != 0;
+    return cfg_in_loop(s->loops, loop, b);
 }
 
 /* The only way out is from the latch, and the only back edge, too. */
-static bool find_ends(const struct finder *s, uint32_t loop, struct walk *w) {
+static bool find_ends(const struct finder *s, uint32_t loop, struct lane_walk *w) {
     const struct block_data *h = ir_block(s->f, w->head);
     if (h->npred != 2)
         return false;
@@ -51,7 +48,7 @@ static bool find_test(const struct finder *s, block b, struct cell *cell, uint32
 }
 
 /* The pointer phi the tested cell belongs to. */
-static bool find_pointer(const struct finder *s, struct walk *w) {
+static bool find_pointer(const struct finder *s, struct lane_walk *w) {
     struct cell cell;
     if (!find_test(s, w->latch, &cell, &w->src) || !ir_is(s->f, cell.root, OP_PHI) ||
         !same_block(ir_home(s->f, cell.root), w->head))
@@ -68,7 +65,7 @@ static bool find_pointer(const struct finder *s, struct walk *w) {
     return true;
 }
 
-static void find_guard(const struct finder *s, struct walk *w) {
+static void find_guard(const struct finder *s, struct lane_walk *w) {
     struct cell cell, want = cells_address(s->c, w->start, w->test);
     uint32_t src;
     const struct block_data *p = ir_block(s->f, w->pre);
@@ -78,7 +75,7 @@ static void find_guard(const struct finder *s, struct walk *w) {
 }
 
 /* May the walk go on over this? */
-static bool is_harmless(const struct finder *s, const struct walk *w, value v) {
+static bool is_harmless(const struct finder *s, const struct lane_walk *w, value v) {
     const struct insn *in = ir_at(s->f, v);
     if (!(op_info[in->op].effects & EFF_WRITE))
         return true;
@@ -92,7 +89,7 @@ static bool is_harmless(const struct finder *s, const struct walk *w, value v) {
            !ir_is_num(s->f, stored, 0);
 }
 
-static bool keeps_lane(const struct finder *s, uint32_t loop, const struct walk *w) {
+static bool keeps_lane(const struct finder *s, uint32_t loop, const struct lane_walk *w) {
     const struct loop *l = &s->loops->loop[loop];
     uint32_t at = s->r->pos[l->head.i], seen = 0;
     for (uint32_t n = 0; n < 2 * WALK_BLOCKS && at + n < s->r->n && seen < l->nblock; n++) {
@@ -110,12 +107,12 @@ static bool keeps_lane(const struct finder *s, uint32_t loop, const struct walk 
     return seen == l->nblock;
 }
 
-struct walk *walks_find(struct func *f, const struct loops *loops, const struct rpo *r,
-                        struct cells *c, const struct lanes *l) {
+struct lane_walk *lane_walks_find(struct func *f, const struct loops *loops, const struct rpo *r,
+                                  struct cells *c, const struct lanes *l) {
     struct finder s = {f, loops, r, c, l};
-    struct walk *walk = xcalloc(loops->nloop, sizeof *walk);
+    struct lane_walk *walk = xcalloc(loops->nloop, sizeof *walk);
     for (uint32_t n = 1; n < loops->nloop; n++) {
-        struct walk w = {.head = loops->loop[n].head};
+        struct lane_walk w = {.head = loops->loop[n].head};
         if (loops->loop[n].nblock > WALK_BLOCKS || !find_ends(&s, n, &w) || !find_pointer(&s, &w) ||
             !keeps_lane(&s, n, &w))
             continue;
