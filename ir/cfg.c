@@ -232,6 +232,22 @@ static void number_loops(const struct rpo *r, struct loops *l) {
     l->loop[0] = (struct loop){0};
 }
 
+/* Gives each loop its interval of the tree, as dom_number does; loop 0 is the root. */
+static void number_nests(struct loops *l) {
+    uint32_t *size = xcalloc(l->nloop, sizeof *size), *next = xcalloc(l->nloop, sizeof *next);
+    for (uint32_t i = l->nloop; i-- > 1;)
+        size[l->loop[i].parent] += ++size[i];
+    next[0] = 1;
+    for (uint32_t i = 1; i < l->nloop; i++) {
+        struct loop *in = &l->loop[i];
+        in->pre = next[in->parent];
+        in->post = next[in->parent] = in->pre + size[i];
+        next[i] = in->pre + 1;
+    }
+    xfree(size);
+    xfree(next);
+}
+
 struct loops cfg_loops(const struct func *f, const struct rpo *r, const struct dom *d) {
     struct loops l = {.nloop = 1, .nblock = f->nblock};
     uint32_t heads = 1;
@@ -252,6 +268,7 @@ struct loops cfg_loops(const struct func *f, const struct rpo *r, const struct d
     for (uint32_t i = r->n; i-- > 0;)
         find_loop(&lf, r->order[i]);
     number_loops(r, &l);
+    number_nests(&l);
     xfree(lf.top);
     xfree(lf.stack);
     return l;
@@ -273,13 +290,6 @@ void cfg_free(struct cfg *c) {
     cfg_loops_free(&c->loops);
     cfg_dom_free(&c->dom);
     cfg_rpo_free(&c->rpo);
-}
-
-bool cfg_in_loop(const struct loops *l, uint32_t n, block b) {
-    uint32_t of = cfg_loop_of(l, b);
-    while (of > n) /* outer loops have smaller numbers */
-        of = l->loop[of].parent;
-    return of == n;
 }
 
 /* All of them lie behind the head in reverse post-order, and few others before the last of them. */

@@ -28,10 +28,11 @@ void cfg_dom_free(struct dom *d);
  * the loops inside it. */
 struct loop {
     block head;
-    uint32_t parent; /* enclosing loop or 0 */
-    uint32_t depth;  /* 1 for an outermost loop */
-    uint32_t nblock; /* blocks inside, those of inner loops included */
-    bool innermost;  /* has no loop inside */
+    uint32_t parent;    /* enclosing loop or 0 */
+    uint32_t depth;     /* 1 for an outermost loop */
+    uint32_t nblock;    /* blocks inside, those of inner loops included */
+    bool innermost;     /* has no loop inside */
+    uint32_t pre, post; /* a loop lies in another if its interval does */
 };
 struct loops {
     struct loop *loop;
@@ -46,8 +47,11 @@ void cfg_loops_free(struct loops *l);
 static inline uint32_t cfg_loop_of(const struct loops *l, block b) {
     return b.i < l->nblock ? l->of[b.i] : 0;
 }
-/* Does loop n or a loop inside it hold b? */
-bool cfg_in_loop(const struct loops *l, uint32_t n, block b);
+/* Does loop n (not 0) or a loop inside it hold b? */
+static inline bool cfg_in_loop(const struct loops *l, uint32_t n, block b) {
+    uint32_t pre = l->loop[cfg_loop_of(l, b)].pre;
+    return pre >= l->loop[n].pre && pre < l->loop[n].post;
+}
 
 /* All three of a function. */
 struct cfg {

@@ -59,6 +59,7 @@ struct promote {
     uint32_t ndone;
     /* The loop at hand. */
     uint32_t loop;
+    block latch;
     block *body; /* its blocks in reverse post-order */
     uint32_t nbody;
     uint32_t *index; /* per block of the function: place in body, UINT32_MAX outside */
@@ -126,19 +127,24 @@ static void find_shapes(struct promote *p) {
 
 /* ---- which cells ---- */
 
+#define CANDIDATE_SLOTS (2 * MAX_CANDIDATES) /* a power of two */
+
 struct candidates {
     struct candidate at[MAX_CANDIDATES];
     unsigned n;
+    uint16_t slot[CANDIDATE_SLOTS]; /* hash table: place in at[] and 1; 0: free */
 };
 
 static struct candidate *candidate_of(struct candidates *c, int64_t off) {
-    for (unsigned n = 0; n < c->n; n++)
-        if (c->at[n].off == off)
-            return &c->at[n];
+    uint32_t h = (uint32_t)off * 2654435769u >> 16 & (CANDIDATE_SLOTS - 1);
+    for (; c->slot[h] != 0; h = (h + 1) & (CANDIDATE_SLOTS - 1))
+        if (c->at[c->slot[h] - 1].off == off)
+            return &c->at[c->slot[h] - 1];
     if (c->n == MAX_CANDIDATES)
         return NULL;
     c->at[c->n] = (struct candidate){.off = off, .src = NO_SRC};
-    return &c->at[c->n++];
+    c->slot[h] = (uint16_t)++c->n;
+    return &c->at[c->n - 1];
 }
 
 static uint64_t block_weight(const struct promote *p, block b) {
@@ -149,14 +155,51 @@ static uint64_t block_weight(const struct promote *p, block b) {
 
 /* Does block b of the loop run in every iteration? */
 static bool runs_always(const struct promote *p, block b) {
-    const struct block_data *d = ir_block(p->f, p->body[0]);
-    block latch = d->pred[body_index(p, d->pred[0]) == UINT32_MAX ? 1 : 0];
-    return cfg_dominates(&p->cfg.dom, b, latch);
+    return cfg_dominates(&p->cfg.dom, b, p->latch);
+}
+
+/* Is the pointer of loop n at cell 0, so that each cell on the tape may be loaded at any time? */
+static bool knows_tape(const struct promote *p, uint32_t n) {
+    return p->f->program && ir_is(p->f, p->shape[n].root, OP_TAPE);
+}
+
+/* Is any cell certain to be accessed: 1, 0, or -1: not before the end of b? */
+static int accesses_in(const struct promote *p, block b) {
+    bool always = runs_always(p, b);
+    IR_FOR_INSNS (p->f, b, v) {
+        if (touches_tape(p->f, v) && always)
+            return 1;
+        if (ir_has(p->f, v, EFF_IO) && !ir_is(p->f, v, OP_TOUCH))
+            return 0;
+    }
+    return -1;
+}
+
+/* Can any cell of the loop be loaded on the way in?  Looks no further than its first access, I/O
+ * or inner loop, so that deep nests are not read again and again. */
+static bool may_load(const struct promote *p) {
+    const struct loops *l = &p->cfg.loops;
+    const struct loop *loop = &l->loop[p->loop];
+    uint32_t seen = 0;
+    if (knows_tape(p, p->loop))
+        return true;
+    for (uint32_t i = p->cfg.rpo.pos[loop->head.i]; i < p->cfg.rpo.n && seen < loop->nblock; i++) {
+        block b = p->cfg.rpo.order[i];
+        if (!cfg_in_loop(l, p->loop, b))
+            continue;
+        if (l->of[b.i] != p->loop || (seen++ > 0 && p->f->strict))
+            return false;
+        int any = accesses_in(p, b);
+        if (any >= 0)
+            return any;
+    }
+    return false;
 }
 
 static void collect_candidates(struct promote *p, struct candidates *c) {
     bool barrier = false; /* I/O or an inner loop, which may not end, may come before */
     c->n = 0;
+    memset(c->slot, 0, sizeof c->slot);
     for (uint32_t i = 0; i < p->nbody; i++) {
         block b = p->body[i];
         barrier |= p->cfg.loops.of[b.i] != p->loop || (i > 0 && p->f->strict);
@@ -182,8 +225,7 @@ static void collect_candidates(struct promote *p, struct candidates *c) {
 
 /* Is the cell at a known place inside the tape? */
 static bool in_range(const struct promote *p, int64_t off) {
-    return p->f->program && ir_is(p->f, p->shape[p->loop].root, OP_TAPE) && off >= 0 &&
-           (uint64_t)off < p->f->tape_cells;
+    return knows_tape(p, p->loop) && off >= 0 && (uint64_t)off < p->f->tape_cells;
 }
 
 /* Drops the candidates that may not be loaded on the way in, or are not worth it. */
@@ -420,9 +462,13 @@ static void forget_body(struct promote *p) {
 static bool try_loop(struct promote *p, uint32_t n) {
     struct candidates c;
     block head = p->cfg.loops.loop[n].head;
-    if (p->done[head.i] || !p->shape[n].closed || p->shape[n].root.i == 0 || !list_body(p, n))
+    if (p->done[head.i] || !p->shape[n].closed || p->shape[n].root.i == 0)
         return false;
+    const struct block_data *d = ir_block(p->f, head);
     p->loop = n;
+    p->latch = d->pred[cfg_dominates(&p->cfg.dom, head, d->pred[0]) ? 0 : 1];
+    if (!may_load(p) || !list_body(p, n))
+        return false;
     collect_candidates(p, &c);
     choose_cells(p, &c);
     bool does = p->ncell > 0 && pass_may(p->env);
