@@ -41,6 +41,8 @@ struct cell cells_address(struct cells *c, value p, int64_t k);
 uint32_t cells_id(struct cells *c, value p, int64_t k);
 /* The number of the cell a LOAD, STORE, TOUCH or SCAN accesses (first). */
 uint32_t cells_of(struct cells *c, value v);
+/* Is the cell certainly on the tape, and 0 when f starts? */
+bool cell_starts_zero(const struct func *f, struct cell c);
 
 static inline int64_t cells_add(int64_t a, int64_t b) {
     return (int64_t)((uint64_t)a + (uint64_t)b);

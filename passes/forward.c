@@ -257,13 +257,6 @@ static void forward_kill_span(struct forward *w, const struct span *s) {
     }
 }
 
-/* Is the cell one that is 0 at the start and certainly on the tape?  One page is the smallest tape
- * there is. */
-static bool forward_starts_zero(const struct forward *w, struct cell c) {
-    uint64_t cells = w->f->tape_cells ? w->f->tape_cells : 4096 * 8 / w->f->cell_bits;
-    return w->f->program && ir_is(w->f, c.root, OP_TAPE) && c.off >= 0 && (uint64_t)c.off < cells;
-}
-
 /* What cell id holds now, or NO_VALUE; *not_zero tells if at least that is known. */
 static value forward_lookup(struct forward *w, uint32_t id, bool *not_zero) {
     const struct fact fact = w->fact[id];
@@ -273,7 +266,7 @@ static value forward_lookup(struct forward *w, uint32_t id, bool *not_zero) {
         return NO_VALUE;
     switch ((enum state)fact.state) {
     case UNKNOWN_YET:
-        return forward_starts_zero(w, c) ? ir_const(w->f, 0) : NO_VALUE;
+        return cell_starts_zero(w->f, c) ? ir_const(w->f, 0) : NO_VALUE;
     case HOLDS_VALUE: {
         value v = forward_value(w, fact.v);
         *not_zero = forward_is_not_zero(w, v);

@@ -80,8 +80,14 @@ static value if_zero(struct if_convert *c, value v, unsigned depth) {
     return v;
 }
 
+/* What a cell holds at the head of the block above the detour. */
+static value first_content(struct if_convert *c, uint32_t id) {
+    bool zero = same_block(c->t.top, c->f->entry) && cell_starts_zero(c->f, c->cells.at[id]);
+    return zero ? ir_const(c->f, 0) : NO_VALUE;
+}
+
 /* What the cell of store s holds before the detour, as a value: the last load or store of it before
- * s; NO_VALUE if that is not found. */
+ * s, or what the program starts with; NO_VALUE if that is not found. */
 static value old_content(struct if_convert *c, value s) {
     uint32_t id = cells_of(&c->cells, s);
     value root = c->cells.at[id].root;
@@ -89,7 +95,7 @@ static value old_content(struct if_convert *c, value s) {
     for (unsigned n = 0; n < LOOK_BACK; n++) {
         if (!w.i) {
             if (!same_block(ir_home(c->f, s), c->t.side))
-                return NO_VALUE;
+                return first_content(c, id);
             w = ir_terminator(c->f, c->t.top);
             s = w; /* only once */
             continue;
