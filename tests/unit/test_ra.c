@@ -9,79 +9,7 @@
 #include "backend/ra.h"
 #include "runtime/alloc.h"
 #include "runtime/text.h"
-
-/* ---- the target: 8 registers, one row of every kind the allocator knows ---- */
-
-enum {
-    T_PHI,
-    T_MOVE,
-    T_SWAP,
-    T_RELOAD,
-    T_SPILL,
-    T_JUMP,
-    T_BRANCH,
-    T_RET,
-    T_CONST, /* rematerializable */
-    T_ADD,   /* tied, commutes */
-    T_SUB,   /* tied */
-    T_MIX,   /* three operands */
-    T_LATE,  /* second source read late */
-    T_DIV,   /* fixed operands: r0 in 0, r1 in 0, and a clobber */
-    T_SHIFT, /* tied, count fixed in register 1 */
-    T_CALL,  /* fixed argument, clobbers */
-    T_TEMP,  /* wants a scratch register */
-    T_OUT,   /* observes a value */
-    T_COUNT
-};
-
-#define N -1
-static const struct mdesc rows[T_COUNT] = {
-    [T_PHI] = {"phi", {ROLE_DEF, ROLE_USE, ROLE_USE}, {N, N, N}, MD_PHI, 0},
-    [T_MOVE] = {"move", {ROLE_DEF, ROLE_USE, ROLE_NONE}, {N, N, N}, MD_MOVE, 0},
-    [T_SWAP] = {"swap", {ROLE_USE_LATE, ROLE_USE_LATE, ROLE_NONE}, {N, N, N}, 0, 0},
-    [T_RELOAD] = {"reload", {ROLE_DEF, ROLE_NONE, ROLE_NONE}, {N, N, N}, 0, 0},
-    [T_SPILL] = {"spill", {ROLE_NONE, ROLE_USE, ROLE_NONE}, {N, N, N}, 0, 0},
-    [T_JUMP] = {"jump", {ROLE_NONE, ROLE_NONE, ROLE_NONE}, {N, N, N}, MD_JUMP, 0},
-    [T_BRANCH] = {"branch", {ROLE_NONE, ROLE_USE, ROLE_NONE}, {N, N, N}, MD_BRANCH, 0},
-    [T_RET] = {"ret", {ROLE_NONE, ROLE_USE, ROLE_NONE}, {N, 0, N}, MD_RETURN, 0},
-    [T_CONST] = {"const", {ROLE_DEF, ROLE_NONE, ROLE_NONE}, {N, N, N}, 0, 0},
-    [T_ADD] = {"add", {ROLE_DEF, ROLE_USE, ROLE_USE_LATE}, {N, N, N}, MD_TIED | MD_COMMUTES, 0},
-    [T_SUB] = {"sub", {ROLE_DEF, ROLE_USE, ROLE_USE}, {N, N, N}, MD_TIED, 0},
-    [T_MIX] = {"mix", {ROLE_DEF, ROLE_USE, ROLE_USE}, {N, N, N}, 0, 0},
-    [T_LATE] = {"late", {ROLE_DEF, ROLE_USE, ROLE_USE_LATE}, {N, N, N}, 0, 0},
-    [T_DIV] = {"div", {ROLE_DEF, ROLE_USE, ROLE_USE_LATE}, {0, 0, N}, MD_TIED, 1u << 2},
-    [T_SHIFT] = {"shift", {ROLE_DEF, ROLE_USE, ROLE_USE_LATE}, {N, N, 1}, MD_TIED, 0},
-    [T_CALL] = {"call", {ROLE_DEF, ROLE_USE, ROLE_NONE}, {0, 1, N}, 0, 7u},
-    [T_TEMP] = {"temp", {ROLE_DEF, ROLE_USE, ROLE_TEMP}, {N, N, N}, 0, 0},
-    [T_OUT] = {"out", {ROLE_NONE, ROLE_USE, ROLE_NONE}, {N, N, N}, 0, 1u << 3},
-};
-#undef N
-
-static bool is_const(const struct minsn *in) {
-    return in->op == T_CONST;
-}
-
-static const char *reg_name(mreg r, unsigned size) {
-    static const char *const names[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7"};
-    (void)size;
-    return r < 8 ? names[r] : "?";
-}
-
-static const uint8_t order[] = {0, 1, 2, 3, 4, 5, 6, 7};
-static const struct target fake = {.name = "fake",
-                                   .desc = rows,
-                                   .ndesc = T_COUNT,
-                                   .nregs = 8,
-                                   .allocatable = 0xff,
-                                   .order = order,
-                                   .op_move = T_MOVE,
-                                   .op_swap = T_SWAP,
-                                   .op_reload = T_RELOAD,
-                                   .op_spill = T_SPILL,
-                                   .op_jump = T_JUMP,
-                                   .op_phi = T_PHI,
-                                   .rematerializable = is_const,
-                                   .reg_name = reg_name};
+#include "tests/unit/fake_target.h"
 
 /* ---- random functions ---- */
 
@@ -141,7 +69,7 @@ static void random_insn(struct gen *g) {
     static const uint16_t kinds[] = {T_ADD,  T_SUB, T_MIX,   T_LATE, T_DIV, T_SHIFT, T_CALL,
                                      T_TEMP, T_OUT, T_CONST, T_MOVE, T_ADD, T_SUB,   T_MIX};
     uint16_t op = kinds[rnd(g, sizeof kinds / sizeof *kinds)];
-    const struct mdesc *d = &rows[op];
+    const struct mdesc *d = &fake_rows[op];
     mreg r[3] = {NO_REG, NO_REG, NO_REG};
     for (unsigned n = 1; n < 3; n++)
         if (d->role[n] == ROLE_USE || d->role[n] == ROLE_USE_LATE)
@@ -238,7 +166,7 @@ static void random_code(struct gen *g, uint16_t depth, unsigned budget) {
 }
 
 static struct mach *random_function(uint32_t seed) {
-    struct gen g = {.m = mach_new(&fake), .seed = seed * 2654435761u + 1};
+    struct gen g = {.m = mach_new(&fake_target), .seed = seed * 2654435761u + 1};
     open_block(&g, 0);
     for (unsigned n = 2 + rnd(&g, 10); n > 0; n--) {
         mreg v = fresh(&g);
@@ -269,7 +197,7 @@ static void observe(struct sim *s, uint64_t x) {
 }
 
 static void sim_insn(struct sim *s, const struct minsn *in, bool allocated) {
-    const struct mdesc *d = &rows[in->op];
+    const struct mdesc *d = &fake_rows[in->op];
     uint64_t a = in->r[1] != NO_REG ? s->reg[in->r[1]] : 0;
     uint64_t b = d->role[2] == ROLE_TEMP || in->r[2] == NO_REG ? 0 : s->reg[in->r[2]];
     uint64_t out = 0;
@@ -448,7 +376,7 @@ Test(ra, checker_finds_damage) {
 }
 
 Test(ra, many_values_live_through_a_loop) {
-    struct gen g = {.m = mach_new(&fake), .seed = 7};
+    struct gen g = {.m = mach_new(&fake_target), .seed = 7};
     mreg v[20];
     open_block(&g, 0);
     for (unsigned n = 0; n < 20; n++)
