@@ -243,6 +243,9 @@ static void step(struct machine *m, value v) {
     case OP_MOVE:
         result = address(m, in);
         break;
+    case OP_SAME:
+        result = address(m, in) == reg(m, in->b);
+        break;
     case OP_LOAD:
         do_load(m, v, in);
         return;

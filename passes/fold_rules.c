@@ -70,6 +70,7 @@ uint64_t fold_eval(unsigned bits, enum op op, uint64_t a, uint64_t b, uint64_t c
     case OP_TAPE:
     case OP_PHI:
     case OP_MOVE:
+    case OP_SAME:
     case OP_LOAD:
     case OP_STORE:
     case OP_TOUCH:

@@ -227,6 +227,7 @@ static void offset_rewrite(struct offset_merge *om, block b, value v) {
     case OP_TOUCH:
     case OP_HASH:
     case OP_CALL:
+    case OP_SAME:
     case OP_TRAP:
         offset_rewrite_access(om, v);
         break;

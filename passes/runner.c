@@ -421,6 +421,9 @@ static const struct code *runner_other(struct runner *r, const struct code *c) {
     case OP_LOOKUP:
         reg[c->dst] = (uint8_t)r->f->text[r->f->string[c->imm].start + (reg[c->a] & 255)];
         return c + 1;
+    case OP_SAME:
+        reg[c->dst] = reg[c->a] + (uint64_t)c->imm == reg[c->b];
+        return c + 1;
     case OP_MUL:
     case OP_AND:
     case OP_OR:

@@ -128,6 +128,21 @@ static void make_pointer(struct select *s, value v) {
     select_emit(s, in);
 }
 
+static void make_same(struct select *s, value v) {
+    const struct insn *i = ir_at(s->f, v);
+    struct minsn in = make(VM_EQ, RULE_generic), lea = make(VM_LEA, RULE_generic);
+    in.r[0] = select_def(s, v);
+    in.r[1] = select_reg(s, i->a);
+    in.r[2] = select_reg(s, i->b);
+    if (i->imm != 0) {
+        lea.r[1] = in.r[1];
+        lea.r[0] = in.r[1] = select_new_reg(s);
+        lea.imm = i->imm * cell_bytes(s);
+        select_emit(s, lea);
+    }
+    select_emit(s, in);
+}
+
 /* ---- memory ---- */
 
 static void make_load(struct select *s, value v) {
@@ -378,31 +393,84 @@ static void vm_insn(struct select *s, value v) {
         select_emit(s, in);
         break;
     }
-    case OP_ADD: make_binary(s, v, VM_ADD, VM_ADD_I); break;
-    case OP_SUB: make_sub(s, v); break;
-    case OP_MUL: make_binary(s, v, VM_MUL, VM_MUL_I); break;
-    case OP_AND: make_binary(s, v, VM_AND, VM_AND_I); break;
-    case OP_OR: make_binary(s, v, VM_OR, VM_OR_I); break;
-    case OP_XOR: make_binary(s, v, VM_XOR, VM_XOR_I); break;
-    case OP_SHL: make_binary(s, v, VM_SHL, VM_SHL_I); break;
-    case OP_SHR: make_binary(s, v, VM_SHR, VM_SHR_I); break;
-    case OP_EQ: make_binary(s, v, VM_EQ, VM_EQ_I); break;
-    case OP_NE: make_binary(s, v, VM_NE, VM_NE_I); break;
-    case OP_ULT: make_ult(s, v); break;
-    case OP_SELECT: make_select(s, v); break;
-    case OP_LOOKUP: make_lookup(s, v); break;
-    case OP_MOVE: make_pointer(s, v); break;
-    case OP_LOAD: make_load(s, v); break;
-    case OP_STORE: make_store(s, v); break;
-    case OP_TOUCH: make_access(s, v, VM_TOUCH); break;
-    case OP_SCAN: make_scan(s, v); break;
-    case OP_IN: make_in(s, v); break;
-    case OP_OUT: make_out(s, v); break;
-    case OP_OUTS: make_outs(s, v); break;
-    case OP_HASH: make_access(s, v, VM_HASH); break;
-    case OP_BR: make_branch(s, v); break;
-    case OP_RET: make_ret(s, v); break;
-    case OP_TRAP: make_access(s, v, VM_TRAP); break;
+    case OP_ADD:
+        make_binary(s, v, VM_ADD, VM_ADD_I);
+        break;
+    case OP_SUB:
+        make_sub(s, v);
+        break;
+    case OP_MUL:
+        make_binary(s, v, VM_MUL, VM_MUL_I);
+        break;
+    case OP_AND:
+        make_binary(s, v, VM_AND, VM_AND_I);
+        break;
+    case OP_OR:
+        make_binary(s, v, VM_OR, VM_OR_I);
+        break;
+    case OP_XOR:
+        make_binary(s, v, VM_XOR, VM_XOR_I);
+        break;
+    case OP_SHL:
+        make_binary(s, v, VM_SHL, VM_SHL_I);
+        break;
+    case OP_SHR:
+        make_binary(s, v, VM_SHR, VM_SHR_I);
+        break;
+    case OP_EQ:
+        make_binary(s, v, VM_EQ, VM_EQ_I);
+        break;
+    case OP_NE:
+        make_binary(s, v, VM_NE, VM_NE_I);
+        break;
+    case OP_ULT:
+        make_ult(s, v);
+        break;
+    case OP_SELECT:
+        make_select(s, v);
+        break;
+    case OP_LOOKUP:
+        make_lookup(s, v);
+        break;
+    case OP_SAME:
+        make_same(s, v);
+        break;
+    case OP_MOVE:
+        make_pointer(s, v);
+        break;
+    case OP_LOAD:
+        make_load(s, v);
+        break;
+    case OP_STORE:
+        make_store(s, v);
+        break;
+    case OP_TOUCH:
+        make_access(s, v, VM_TOUCH);
+        break;
+    case OP_SCAN:
+        make_scan(s, v);
+        break;
+    case OP_IN:
+        make_in(s, v);
+        break;
+    case OP_OUT:
+        make_out(s, v);
+        break;
+    case OP_OUTS:
+        make_outs(s, v);
+        break;
+    case OP_HASH:
+        make_access(s, v, VM_HASH);
+        break;
+    case OP_BR:
+        make_branch(s, v);
+        break;
+    case OP_RET:
+        make_ret(s, v);
+        break;
+    case OP_TRAP:
+        make_access(s, v, VM_TRAP);
+        break;
     case OP_NOP:
     case OP_COPY:
     case OP_CONST:

@@ -555,9 +555,28 @@ static void emit_cmp(struct isel *x, value a, value b, value user) {
     }
 }
 
-/* The comparison c (EQ, NE, ULT); returns the condition under which it holds. */
+/* The address p + k in a new register. */
+static mreg emit_address(struct isel *x, value v, enum x64_rule rule) {
+    const struct insn *i = at(x, v);
+    mreg r = select_new_reg(x->s);
+    emit_lea(x, r, address(x, reg(x, i->a), cells_to_bytes(x, i->imm)), rule);
+    return r;
+}
+
+/* Compares two pointers. */
+static void emit_same(struct isel *x, value c) {
+    const struct insn *i = at(x, c);
+    mreg r1 = i->imm ? emit_address(x, c, X64_RULE_same) : reg(x, i->a), r2 = reg(x, i->b);
+    emit(x, X64_CMP_RR, 8, X64_RULE_same, NO_REG, r1, r2);
+}
+
+/* The comparison c (EQ, NE, ULT, SAME); returns the condition under which it holds. */
 static unsigned emit_comparison(struct isel *x, value c, value user) {
     const struct insn *i = at(x, c);
+    if (i->op == OP_SAME) {
+        emit_same(x, c);
+        return X64_CC_Z;
+    }
     value a = i->a, b = i->b;
     bool swap = is_const(x, a) && !is_const(x, b);
     emit_cmp(x, swap ? b : a, swap ? a : b, user);
@@ -588,7 +607,7 @@ static void emit_test(struct isel *x, value c) {
 static bool emit_test_of(struct isel *x, value c, value user, unsigned *cc) {
     const struct insn *i = at(x, c);
     *cc = X64_CC_NZ;
-    if (i->op == OP_EQ || i->op == OP_NE || i->op == OP_ULT) {
+    if (i->op == OP_EQ || i->op == OP_NE || i->op == OP_ULT || i->op == OP_SAME) {
         *cc = emit_comparison(x, c, user);
     } else if (i->op == OP_LOAD) {
         struct addr m = access(x, c);
@@ -962,14 +981,6 @@ static void emit_io(struct isel *x, enum x64_op op, mreg r0, mreg r1, int64_t im
     emit_imm(x, op, x->cell, X64_RULE_io, r0, r1, imm);
 }
 
-/* The address p + k in a new register. */
-static mreg emit_address(struct isel *x, value v, enum x64_rule rule) {
-    const struct insn *i = at(x, v);
-    mreg r = select_new_reg(x->s);
-    emit_lea(x, r, address(x, reg(x, i->a), cells_to_bytes(x, i->imm)), rule);
-    return r;
-}
-
 static void emit_br(struct isel *x, value v) {
     struct select *s = x->s;
     const struct block_data *d = ir_block(s->f, s->block);
@@ -1069,6 +1080,7 @@ static void emit_insn(struct isel *x, value v) {
     case OP_EQ:
     case OP_NE:
     case OP_ULT:
+    case OP_SAME:
         emit_setcc(x, v);
         break;
     case OP_SELECT:

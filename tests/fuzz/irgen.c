@@ -186,7 +186,10 @@ static void statement(struct maker *m) {
         break;
     case 9:
         p = pick_ptr(m);
-        add_value(&m->ptr, append(m, OP_MOVE, p, NO_VALUE, distance(m)));
+        if (k & 16)
+            add_value(&m->cell, append(m, OP_SAME, p, pick_ptr(m), distance(m)));
+        else
+            add_value(&m->ptr, append(m, OP_MOVE, p, NO_VALUE, distance(m)));
         break;
     case 10:
         make_scan(m);

@@ -170,6 +170,8 @@ static void gen_op(struct gen *g) {
         else if (rnd(3) == 0)
             put(g, rnd(2) ? OP_HASH : OP_TOUCH, any_ptr(g), NO_VALUE, rnd(3));
         else if (rnd(3) == 0)
+            put(g, OP_SAME, any_ptr(g), any_ptr(g), rnd(3));
+        else if (rnd(3) == 0)
             gen_call(g);
         else if (g->f->cell_bits == 8 && rnd(2) == 0)
             put(g, OP_LOOKUP, any_cell(g), NO_VALUE, 1);
@@ -373,6 +375,7 @@ static uint64_t eval_pure(const struct eval *e, const struct insn *i) {
     case OP_TAPE:
     case OP_PHI:
     case OP_MOVE:
+    case OP_SAME:
     case OP_LOAD:
     case OP_STORE:
     case OP_TOUCH:
@@ -404,6 +407,9 @@ static void eval_insn(struct eval *e, value v) {
         break;
     case OP_MOVE:
         e->v[v.i] = a + (uint64_t)i->imm * e->size;
+        break;
+    case OP_SAME:
+        e->v[v.i] = a + (uint64_t)i->imm * e->size == get(e, i->b);
         break;
     case OP_LOAD:
         e->v[v.i] = load(e, a, i->imm);
