@@ -22,6 +22,15 @@
 #define FOLD_SWEEPS 8
 #define FOLD_STEPS  32 /* rewrites in one visit; no chain of rules is near that long */
 
+enum {
+#define RULE(name, pattern, with)  FOLD_NUMBER_##name,
+#define TRUTH(name, pattern, with) FOLD_NUMBER_##name,
+#include "passes/fold.def"
+#undef RULE
+#undef TRUTH
+    FOLD_RULES
+};
+
 struct fold {
     struct func *f;
     struct pass_env *env;
@@ -30,6 +39,7 @@ struct fold {
     uint32_t nuses, uses_cap;
     uint16_t first[OP_COUNT + 1]; /* rules with this root: [first[op], first[op + 1]) */
     uint16_t truth;               /* the first TRUTH rule */
+    uint64_t needs[FOLD_RULES];   /* per rule: what must be among the root's operands, as a set */
     bool *live;                   /* blocks this sweep has reached */
     bool again;                   /* something changed above the place of the sweep */
     bool cut;                     /* an edge went: blocks may be unreachable */
@@ -45,19 +55,6 @@ struct fold_match {
 };
 
 /* ---- the table ---- */
-
-static void fold_index_rules(struct fold *fo) {
-    unsigned i = 0;
-    for (unsigned op = 0; op <= OP_COUNT; op++) {
-        fo->first[op] = (uint16_t)i;
-        while (i < fold_rule_count && fold_rules[i].kind == FOLD_EQUAL &&
-               fold_rules[i].pattern[0] == (int8_t)op)
-            i++;
-    }
-    fo->truth = (uint16_t)i;
-    assert((i == fold_rule_count || fold_rules[i].kind == FOLD_TRUTH) &&
-           "fold.def is sorted by root, in the order of ops.def, TRUTH rules last");
-}
 
 static unsigned fold_arity(int op) {
     return op == OP_SELECT ? 3 : 2;
@@ -81,6 +78,43 @@ static unsigned fold_tree_ops(const int8_t *code, const int8_t **end) {
 
 static bool fold_is_fixed(int head) {
     return head == FOLD_C1 || head == FOLD_C2 || head == FOLD_ODD || head == FOLD_SOME;
+}
+
+static_assert(OP_COUNT <= 64, "a set of operations is a bit mask");
+
+/* What an operand must be for this leaf or tree, as a set of one operation; or none. */
+static uint64_t fold_need(int head) {
+    if (head < FOLD_X)
+        return UINT64_C(1) << head;
+    return head == FOLD_NUM || fold_is_fixed(head) ? UINT64_C(1) << OP_CONST : 0;
+}
+
+static uint64_t fold_needs(const struct fold_rule *r) {
+    uint64_t needs = 0;
+    const int8_t *p = r->pattern;
+    if (*p >= FOLD_X)
+        return 0;
+    unsigned n = fold_arity(*p++);
+    for (unsigned k = 0; k < n; k++) {
+        needs |= fold_need(*p);
+        fold_tree_ops(p, &p);
+    }
+    return needs;
+}
+
+static void fold_index_rules(struct fold *fo) {
+    unsigned i = 0;
+    for (unsigned n = 0; n < fold_rule_count; n++)
+        fo->needs[n] = fold_needs(&fold_rules[n]);
+    for (unsigned op = 0; op <= OP_COUNT; op++) {
+        fo->first[op] = (uint16_t)i;
+        while (i < fold_rule_count && fold_rules[i].kind == FOLD_EQUAL &&
+               fold_rules[i].pattern[0] == (int8_t)op)
+            i++;
+    }
+    fo->truth = (uint16_t)i;
+    assert((i == fold_rule_count || fold_rules[i].kind == FOLD_TRUTH) &&
+           "fold.def is sorted by root, in the order of ops.def, TRUTH rules last");
 }
 
 /* Would the replacement cost more than the root it replaces, unless what is below it goes too? */
@@ -201,7 +235,16 @@ static const int8_t *fold_match_tree(struct fold *fo, const int8_t *p, value v,
 }
 
 static bool fold_find(struct fold *fo, value v, unsigned from, unsigned to, struct fold_match *m) {
+    const struct insn *in = ir_at(fo->f, v);
+    uint64_t has = 0;
+    for (unsigned k = 0; k < IR_MAX_OPERANDS && from < to; k++) {
+        value *o = ir_operand(fo->f, v, k);
+        if (o)
+            has |= UINT64_C(1) << ir_at(fo->f, ir_resolve(fo->f, *o))->op;
+    }
     for (unsigned i = from; i < to; i++) {
+        if ((fo->needs[i] & ~has) != 0 || fold_rules[i].pattern[0] != in->op)
+            continue;
         *m = (struct fold_match){.rule = &fold_rules[i]};
         if (fold_match_tree(fo, fold_rules[i].pattern, v, m) &&
             !(m->shared && fold_is_costly(&fold_rules[i])))

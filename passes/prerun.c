@@ -25,7 +25,7 @@
 #include "runtime/alloc.h"
 
 #define PRERUN_STEPS  (UINT64_C(2) << 20) /* about 5 ms */
-#define PRERUN_EACH   64                  /* steps for each instruction of the program */
+#define PRERUN_EACH   16                  /* steps for each instruction of the program */
 #define PRERUN_LEAST  (UINT64_C(1) << 14)
 #define PRERUN_KEPT   (UINT64_C(16) << 20)
 #define PRERUN_CELLS  (UINT64_C(1) << 16)
