@@ -43,8 +43,9 @@ static bool explore_can_follow(const struct insn *in) {
 
 static bool explore_number(struct explore *e, block b) {
     IR_FOR_INSNS (e->f, b, v) {
-        if (!explore_can_follow(ir_at(e->f, v)) || e->nvalue + 1 >= EXPLORE_VALUES)
+        if ((!e->singly && !explore_can_follow(ir_at(e->f, v))) || e->nvalue + 1 >= EXPLORE_VALUES)
             return false;
+        e->nscan += ir_is(e->f, v, OP_SCAN);
         e->values[++e->nvalue] = v;
         e->local[v.i] = e->nvalue;
         e->nbranch += ir_is(e->f, v, OP_BR);
@@ -52,7 +53,8 @@ static bool explore_number(struct explore *e, block b) {
     return true;
 }
 
-/* Lists the blocks of the loop; its one way back and one way out must be the latch's. */
+/* Lists the blocks of the loop; its one way back and, unless ways are followed singly, one way out
+ * must be the latch's. */
 static bool explore_list(struct explore *e, uint32_t n) {
     const struct loops *l = &e->cfg->loops;
     e->nbody = cfg_loop_blocks(e->cfg, n, e->body, EXPLORE_BLOCKS);
@@ -61,7 +63,7 @@ static bool explore_list(struct explore *e, uint32_t n) {
         if (!explore_number(e, b))
             return false;
         const struct block_data *d = ir_block(e->f, b);
-        for (unsigned s = 0; s < d->nsucc; s++)
+        for (unsigned s = 0; s < d->nsucc && !e->singly; s++)
             if (!cfg_in_loop(l, n, d->succ[s]) && !same_block(b, e->latch))
                 return false;
     }
@@ -100,14 +102,44 @@ static bool explore_find_root(struct explore *e) {
     return true;
 }
 
+/* The cell that the latch found not to be 0, as an offset from the next iteration's root. */
+static void explore_find_head(struct explore *e) {
+    struct func *f = e->f;
+    value end = ir_terminator(f, e->latch);
+    if (e->back != 0)
+        return;
+    struct cell root = {NO_VALUE, 0};
+    if (e->root.i)
+        root =
+            cells_address(e->cells, *ir_operand(f, e->root, ir_pred_slot(f, e->latch, e->head)), 0);
+    for (value v = ir_prev(f, end); v.i && !ir_clobbers(f, v); v = ir_prev(f, v)) {
+        const struct insn *in = ir_at(f, v);
+        bool here = in->op == OP_STORE && same_value(ir_resolve(f, in->b), ir_at(f, end)->a);
+        here |= in->op == OP_LOAD && same_value(v, ir_at(f, end)->a);
+        if (!here && in->op != OP_STORE)
+            continue;
+        struct cell c = cells_address(e->cells, in->a, in->imm);
+        if (!root.root.i && !explore_local(e, c.root))
+            e->root = root.root = c.root;
+        e->head_known = here && same_value(c.root, root.root);
+        e->head_off = cells_add(c.off, -root.off);
+        return;
+    }
+}
+
 bool explore_begin(struct explore *e, uint32_t n) {
     e->head = e->cfg->loops.loop[n].head;
-    e->nbody = e->nvalue = e->nout = e->nloop = e->nbranch = 0;
+    e->nbody = e->nvalue = e->nout = e->nloop = e->nbranch = e->nscan = 0;
+    e->head_known = false;
     e->known = e->blamed = e->in = e->past = 0;
     e->root = NO_VALUE;
     e->keyed = e->have_delta = false;
     exprs_reset(&e->x);
-    return explore_find_latch(e) && explore_find_root(e) && explore_list(e, n) && e->nbranch > 1;
+    if (!explore_find_latch(e) || !explore_find_root(e) || !explore_list(e, n))
+        return false;
+    if (e->singly)
+        explore_find_head(e);
+    return e->nbranch > 1 || e->nscan > 0;
 }
 
 void explore_end(struct explore *e) {
@@ -233,6 +265,44 @@ static enum step follow_access(struct follower *r, value v) {
     return GO_ON;
 }
 
+/* Singly: a test whose outcome is not known. */
+static enum step follow_decision(struct follower *r, node cond, bool *zero) {
+    if (r->w->ndecision == EXPLORE_FORKS)
+        return WAY_ENDS;
+    struct decision *d = &r->w->decision[r->w->ndecision++];
+    *d = (struct decision){.cond = cond, .other = true};
+    if (r->fork == r->nside) {
+        r->w->open = true;
+        return WAY_ENDS;
+    }
+    *zero = d->zero = r->side[r->fork++];
+    explore_learn(r->e, cond, *zero);
+    return GO_ON;
+}
+
+/* Round by round; there are as many as cells may be accessed. */
+static enum step follow_scan(struct follower *r, value v) {
+    struct explore *e = r->e;
+    const struct insn *in = ir_at(e->f, v);
+    int64_t *at = &e->place[e->local[v.i]];
+    if (!explore_pointer(e, in->a, at))
+        return WAY_ENDS;
+    for (;; *at = cells_add(*at, in->stride)) {
+        struct way_cell *c = explore_cell(r, cells_add(*at, in->imm), in->src);
+        if (!c)
+            return WAY_ENDS;
+        node is = explore_known(e, c->now);
+        if (expr_is_num(&e->x, is, 0))
+            return GO_ON;
+        bool zero = false;
+        if (!explore_not_zero(e, is)) {
+            enum step s = follow_decision(r, is, &zero);
+            if (s != GO_ON || zero)
+                return s;
+        }
+    }
+}
+
 static enum step follow_value(struct follower *r, value v) {
     struct explore *e = r->e;
     const struct insn *in = ir_at(e->f, v);
@@ -240,6 +310,10 @@ static enum step follow_value(struct follower *r, value v) {
     e->set[n] = true;
     if (in->op == OP_LOAD || in->op == OP_STORE)
         return follow_access(r, v);
+    if (in->op == OP_SCAN)
+        return follow_scan(r, v);
+    if (e->singly && !explore_can_follow(in))
+        return WAY_ENDS;
     if (in->op == OP_MOVE) {
         if (!explore_pointer(e, in->a, &e->place[n]))
             return GIVE_UP;
@@ -307,6 +381,14 @@ static int explore_loop(struct explore *e, block b) {
 /* Goes to successor n of the present block. */
 static enum step follow_edge(struct follower *r, unsigned n) {
     block to = ir_block(r->e->f, r->at)->succ[n];
+    if (r->e->singly) {
+        r->w->dead = !same_block(to, r->e->head);
+        if (!r->w->dead || !explore_local(r->e, ir_terminator(r->e->f, to)))
+            return WAY_ENDS; /* at the head again, or outside */
+        r->from = r->at;
+        r->at = to;
+        return GO_ON;
+    }
     int l = explore_loop(r->e, to);
     if (l >= 0)
         r->w->entered |= 1u << l;
@@ -336,12 +418,24 @@ static enum step follow_fork(struct follower *r, node cond, int back, int loop) 
     return follow_edge(r, d->zero ? 1 : 0);
 }
 
+static enum step follow_singly(struct follower *r, node cond) {
+    bool zero = !explore_not_zero(r->e, cond);
+    if (zero && !expr_is_const(&r->e->x, cond)) {
+        enum step s = follow_decision(r, cond, &zero);
+        if (s != GO_ON)
+            return s;
+    }
+    return follow_edge(r, zero ? 1 : 0);
+}
+
 static enum step follow_branch(struct follower *r, value v) {
     struct explore *e = r->e;
     const struct block_data *d = ir_block(e->f, r->at);
     if (d->nsucc == 1)
         return follow_edge(r, 0);
     node cond = explore_cell_value(e, ir_at(e->f, v)->a);
+    if (e->singly)
+        return follow_singly(r, cond);
     if (same_block(r->at, e->latch)) {
         r->w->exit = cond;
         r->w->dead = false;
@@ -405,12 +499,15 @@ static bool explore_way(struct explore *e, struct way *w, const bool *side, unsi
     struct follower r = {.e = e, .w = w, .at = e->head, .side = side, .nside = nside};
     uint64_t steps = WAY_STEPS;
     w->dead = true;
+    w->open = false;
     w->ncell = w->ndecision = 0;
     w->nfree = EXPLORE_CELLS;
     w->delta = 0;
     w->entered = 0;
     memset(w->out_offset, 0, sizeof w->out_offset);
     e->nfact = 0;
+    if (e->head_known)
+        explore_fact(e, expr_leaf(&e->x, OP_LOAD, (node){0}, e->head_off), (node){0});
     memset(e->set, 0, sizeof e->set);
     enum step s;
     while ((s = follow_block(&r, &steps)) == GO_ON)
@@ -420,6 +517,14 @@ static bool explore_way(struct explore *e, struct way *w, const bool *side, unsi
     e->followed++;
     e->decisions += w->ndecision;
     return w->dead || follow_end(&r);
+}
+
+bool explore_upto(struct explore *e, struct way *w, const bool *side, unsigned nside) {
+    return explore_way(e, w, side, nside);
+}
+
+node explore_next_cell(struct explore *e, value phi) {
+    return explore_cell_value(e, *ir_operand(e->f, phi, ir_pred_slot(e->f, e->latch, e->head)));
 }
 
 /* The sides of the next way: the last fork taken at 0 is taken at not 0.  False after the last. */

@@ -6,6 +6,9 @@
  * which is then put together again with selects.  Ways that are not worth following (an inner loop
  * that goes on for who knows how long; too many decisions) are dead: the result says when they are
  * taken.  explore.c.
+ *
+ * Or the ways are followed one at a time, as `thread` wants them (explore_upto): inner loops and
+ * scans round by round, each test that is not known a decision.
  */
 #ifndef BFOPT_PASSES_EXPLORE_H
 #define BFOPT_PASSES_EXPLORE_H
@@ -51,6 +54,7 @@ struct way_cell {
 
 struct way {
     bool dead;
+    bool open;     /* dead only because nobody said where to go at its last decision */
     int64_t delta; /* how far the root has moved at the end */
     int64_t out_offset[EXPLORE_OUTS];
     node exit, out[EXPLORE_OUTS];
@@ -70,6 +74,7 @@ struct explore {
     uint32_t *local;         /* per value of f: its local number while a loop is explored; else 0 */
     uint32_t nlocal, nblock; /* values and blocks made since are not the loop's */
     uint64_t steps;          /* instructions that may still be followed, altogether */
+    bool singly;             /* for explore_upto */
 
     /* The loop at hand. */
     block head, latch;
@@ -87,6 +92,10 @@ struct explore {
      * did not. */
     uint32_t known, blamed, in, past;
     unsigned nbranch; /* brs in the body */
+    unsigned nscan;   /* scans in it (singly) */
+    /* Singly: this cell is not 0 when an iteration starts that is not the first. */
+    bool head_known;
+    int64_t head_off;
 
     struct exprs x;
     /* With a key, one cell starts with a known number. */
@@ -132,6 +141,11 @@ bool explore_add_out(struct explore *e, value v);
 /* Follows all ways. */
 enum followed { CANNOT_FOLLOW, TOO_MANY_WAYS, ALL_FOLLOWED };
 enum followed explore_follow(struct explore *e);
+/* Follows one way up to the first decision behind the given ones; false if it cannot be followed.
+ * Alive is what gets to the head again, and only there outs are of interest. */
+bool explore_upto(struct explore *e, struct way *w, const bool *side, unsigned nside);
+/* The head's phi of a cell in the next iteration. */
+node explore_next_cell(struct explore *e, value phi);
 /* Makes dead the ways that end with other offsets than most.  (Most of those of the first time it
  * is called for a loop.) */
 void explore_agree(struct explore *e);
