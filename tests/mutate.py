@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""mutate.py [--count=N] [--seed=N] [--only=REGEX] [--list] [--work=DIRECTORY]: how good are the tests?  Faults are put in, one at a time.
+"""mutate.py [--count=N] [--seed=N] [--only=REGEX] [--list] [--again=LOG] [--work=DIRECTORY]: how good are the tests?  Faults are put in, one at a time.
 
 A mutant is the source with one small change: a comparison turned round, a sum made a difference, a
 constant off by one, a statement left out.  It is built in a copy and a quick suite runs; a mutant
@@ -11,7 +11,7 @@ Not changed: comments, texts, assertions, counters, what gives memory back.  A m
 compile is not counted.  tests/mutants.txt lists changes that make no difference, each with the reason;
 they are counted apart.
 
---work=DIRECTORY keeps the copy and its build for the next call.
+--again=LOG tries the survivors of an earlier call.  --work=DIRECTORY keeps the copy and its build for the next call.
 """
 
 import os
@@ -32,6 +32,7 @@ COMMANDS = [
     ("^ir/", ["tests/test_verify"]),
     ("^ir/", ["tests/test_build"]),
     ("^ir/", ["tests/test_walk"]),
+    ("^backend/", ["tests/test_ra_check"]),
     ("^backend/", ["tests/test_ra"]),
     ("^backend/", ["tests/test_encode"]),
     ("^backend/", ["tests/test_emit"]),
@@ -141,6 +142,10 @@ def main():
             print(f"{f}:{n + 1}: {old.strip()}  =>  {new.strip()}")
         return
     random.Random(int(option("seed", "1"))).shuffle(every)
+
+    if option("again", ""):
+        before = set(re.findall(r"^SURVIVES (\S+):\d+: (.*)  =>  (.*)$", open(option("again", "")).read(), re.M))
+        every = [m for m in every if (m[0], m[2].strip(), m[3].strip()) in before]
 
     work = option("work", "") or tempfile.mkdtemp(prefix="mutate-")
     tree, build = os.path.join(work, "tree"), os.path.join(work, "build")
