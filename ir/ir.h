@@ -240,6 +240,18 @@ static inline value *ir_operand(const struct func *f, value v, unsigned n) {
     return n == 2 && info->c != KIND_NONE ? &in->c : NULL;
 }
 #define IR_MAX_OPERANDS 3
+/* Operand slot n of v, which the operation has, becomes x. */
+static inline void ir_set_operand(struct func *f, value v, unsigned n, value x) {
+    value *o = ir_operand(f, v, n);
+    assert(o != NULL);
+    *o = x;
+}
+/* What phi v is when its block is entered from predecessor `slot`. */
+static inline value *ir_phi_operand(const struct func *f, value v, unsigned slot) {
+    struct insn *in = ir_at(f, v);
+    assert(in->op == OP_PHI);
+    return slot == 0 ? &in->a : &in->b;
+}
 
 /* ---- blocks ---- */
 

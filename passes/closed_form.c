@@ -137,7 +137,7 @@ static uint16_t form_fold(struct form *m, enum op op, uint16_t a, uint16_t b) {
         uint64_t k = m->node[p->b].n;
         uint16_t x = p->a, by = form_number(m, op == OP_ADD ? k + q->n : k * q->n);
         uint16_t whole = form_fold(m, op, x, by);
-        return whole ? whole : form_node(m, (struct node){.op = op, .a = x, .b = by});
+        return whole ? whole : form_node(m, (struct node){.op = (uint8_t)op, .a = x, .b = by});
     }
     return 0;
 }
@@ -153,7 +153,7 @@ static uint16_t form_op(struct form *m, enum op op, uint16_t a, uint16_t b) {
         b = t;
     }
     uint16_t folded = form_fold(m, op, a, b);
-    return folded ? folded : form_node(m, (struct node){.op = op, .a = a, .b = b});
+    return folded ? folded : form_node(m, (struct node){.op = (uint8_t)op, .a = a, .b = b});
 }
 
 /* ---- chains ---- */

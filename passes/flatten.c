@@ -113,7 +113,7 @@ static bool find_outs(struct flatten *t, uint32_t n) {
     IR_FOR_INSNS (t->f, e->head, v) {
         if (!ir_is(t->f, v, OP_PHI))
             break;
-        value next = ir_resolve(t->f, *ir_operand(t->f, v, back));
+        value next = ir_resolve(t->f, *ir_phi_operand(t->f, v, back));
         if (ir_at(t->f, v)->kind == KIND_CELL && !ir_is_const(t->f, next) &&
             explore_local(e, next) && !explore_add_out(e, next))
             return false;
@@ -309,7 +309,7 @@ static bool pays(const struct flatten *t, unsigned times) {
 static value root_at_latch(const struct explore *e) {
     if (!explore_local(e, e->root))
         return e->root;
-    return *ir_operand(e->f, e->root, ir_pred_slot(e->f, e->latch, e->head));
+    return *ir_phi_operand(e->f, e->root, ir_pred_slot(e->f, e->latch, e->head));
 }
 
 static void consider(struct flatten *t, uint32_t n) {
@@ -420,10 +420,10 @@ static void straight_phis(struct straight *s) {
     IR_FOR_INSNS (f, s->head, v) {
         if (!ir_is(f, v, OP_PHI))
             break;
-        value in = ir_resolve(f, *ir_operand(f, v, slot));
-        value next = s->whole ? ir_resolve(f, *ir_operand(f, v, 1 - slot)) : in;
+        value in = ir_resolve(f, *ir_phi_operand(f, v, slot));
+        value next = s->whole ? ir_resolve(f, *ir_phi_operand(f, v, 1 - slot)) : in;
         value phi = ir_phi(f, s->first, ir_at(f, v)->kind, in, NO_VALUE);
-        *ir_operand(f, v, slot) = phi;
+        *ir_phi_operand(f, v, slot) = phi;
         if (same_value(v, t->e.root))
             s->root = phi;
         else
@@ -515,7 +515,7 @@ static void straight_join(struct straight *s, uint32_t n, const value *outs) {
                 continue;
             if (!phi.i)
                 phi = ir_phi(f, s->join, ir_at(f, v)->kind, v, outs[i]);
-            *ir_operand(f, use->user, use->operand) = phi;
+            ir_set_operand(f, use->user, use->operand, phi);
         }
     }
 }

@@ -448,12 +448,12 @@ static void forward_phis(struct forward *w, block b) {
         IR_FOR_INSNS (f, d->succ[n], v) {
             if (!ir_is(f, v, OP_PHI))
                 break;
-            value was = ir_resolve(f, *ir_operand(f, v, slot));
+            value was = ir_resolve(f, *ir_phi_operand(f, v, slot));
             bool zero = forward_is_zero(w, was) || (n == 1 && same_value(was, cond));
             if (!zero || ir_is_const(f, was) || !pass_may(w->env))
                 continue;
             value is = ir_const(f, 0);
-            *ir_operand(f, v, slot) = is;
+            *ir_phi_operand(f, v, slot) = is;
             w->changed = true;
             pass_count(w->env, "zeros", 1);
         }
@@ -690,7 +690,7 @@ static void forward_take_phis(struct forward *w, block b, unsigned slot) {
     IR_FOR_INSNS_SAFE (w->f, b, v) {
         if (!ir_is(w->f, v, OP_PHI))
             break;
-        value with = ir_resolve(w->f, *ir_operand(w->f, v, slot));
+        value with = ir_resolve(w->f, *ir_phi_operand(w->f, v, slot));
         ir_replace(w->f, v, with);
     }
 }

@@ -253,8 +253,8 @@ static bool is_exit_pointer(struct home *h, const struct lane_walk *k, value v) 
     if (ir_at(h->f, v)->kind != KIND_PTR || ir_block(h->f, k->exit)->npred != 2)
         return false;
     unsigned slot = ir_pred_slot(h->f, k->latch, k->exit);
-    struct cell in = cells_address(&h->cells, *ir_operand(h->f, v, slot), 0);
-    struct cell out = cells_address(&h->cells, *ir_operand(h->f, v, 1 - slot), 0);
+    struct cell in = cells_address(&h->cells, *ir_phi_operand(h->f, v, slot), 0);
+    struct cell out = cells_address(&h->cells, *ir_phi_operand(h->f, v, 1 - slot), 0);
     struct cell start = cells_address(&h->cells, k->start, 0);
     return same_value(in.root, k->x) && in.off == k->step && same_value(out.root, start.root) &&
            out.off == start.off;

@@ -180,7 +180,7 @@ static unsigned count_selects(struct if_convert *c) {
     IR_FOR_INSNS (c->f, c->t.join, v) {
         if (!ir_is(c->f, v, OP_PHI))
             break;
-        value x = *ir_operand(c->f, v, from_side), y = *ir_operand(c->f, v, 1 - from_side);
+        value x = *ir_phi_operand(c->f, v, from_side), y = *ir_phi_operand(c->f, v, 1 - from_side);
         if (ir_at(c->f, v)->kind == KIND_PTR && !same_value(x, y))
             return MAX_SELECTS + 1;
         n += !same_value(if_zero(c, x, MAX_DEPTH), ir_resolve(c->f, y));
@@ -197,12 +197,12 @@ static void join_values(struct if_convert *c) {
     IR_FOR_INSNS (c->f, c->t.join, v) {
         if (!ir_is(c->f, v, OP_PHI))
             break;
-        value x = *ir_operand(c->f, v, from_side), y = *ir_operand(c->f, v, 1 - from_side);
+        value x = *ir_phi_operand(c->f, v, from_side), y = *ir_phi_operand(c->f, v, 1 - from_side);
         if (same_value(if_zero(c, x, MAX_DEPTH), ir_resolve(c->f, y)))
             continue;
         value s = ir_before(c->f, end, OP_SELECT, c->t.cond, x, 0, NO_SRC);
         ir_at(c->f, s)->c = y;
-        *ir_operand(c->f, v, from_side) = s;
+        *ir_phi_operand(c->f, v, from_side) = s;
     }
 }
 

@@ -54,12 +54,12 @@ static bool find_pointer(const struct finder *s, struct lane_walk *w) {
         !same_block(ir_home(s->f, cell.root), w->head))
         return false;
     unsigned back = ir_pred_slot(s->f, w->latch, w->head);
-    struct cell next = cells_address(s->c, *ir_operand(s->f, cell.root, back), 0);
+    struct cell next = cells_address(s->c, *ir_phi_operand(s->f, cell.root, back), 0);
     const int64_t far = 1 << 20;
     if (!same_value(next.root, cell.root) || next.off == 0 || next.off > far || next.off < -far)
         return false;
     w->x = cell.root;
-    w->start = ir_resolve(s->f, *ir_operand(s->f, cell.root, 1 - back));
+    w->start = ir_resolve(s->f, *ir_phi_operand(s->f, cell.root, 1 - back));
     w->step = next.off;
     w->test = cells_add(cell.off, -next.off);
     return true;

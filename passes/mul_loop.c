@@ -482,7 +482,7 @@ static void mul_patch_operands(struct mul *m, value v) {
             continue;
         struct mul_sum s = mul_sum_of(m, *o);
         value with = mul_emit_sum(m, v, &s);
-        *ir_operand(m->f, v, n) = with; /* f->insn may have moved */
+        ir_set_operand(m->f, v, n, with); /* f->insn may have moved */
     }
 }
 

@@ -124,7 +124,7 @@ static bool find_walker(struct peel *p, struct reach *r) {
             return false;
         if (in->kind != KIND_PTR)
             continue;
-        struct cell next = cells_address(&p->cells, *ir_operand(p->f, v, 1 - p->entry_slot), 0);
+        struct cell next = cells_address(&p->cells, *ir_phi_operand(p->f, v, 1 - p->entry_slot), 0);
         if (!same_value(next.root, v) || next.off == 0 || next.off > (1 << 20) ||
             next.off < -(1 << 20))
             continue;
@@ -204,7 +204,7 @@ static void set_succ(struct func *f, block b, unsigned n, block to) {
 static void copy_insn(struct peel *p, value v, block to) {
     struct insn in = *ir_at(p->f, v);
     if (in.op == OP_PHI && same_block(ir_home(p->f, v), p->head)) {
-        p->copy[v.i] = ir_resolve(p->f, *ir_operand(p->f, v, p->entry_slot));
+        p->copy[v.i] = ir_resolve(p->f, *ir_phi_operand(p->f, v, p->entry_slot));
         return;
     }
     if (ir_operand(p->f, v, 0))
@@ -251,8 +251,8 @@ static void enter_copy(struct peel *p) {
     IR_FOR_INSNS (f, p->head, v) {
         if (!ir_is(f, v, OP_PHI))
             break;
-        value back = *ir_operand(f, v, 1 - p->entry_slot);
-        *ir_operand(f, v, p->entry_slot) = first_of(p, back);
+        value back = *ir_phi_operand(f, v, 1 - p->entry_slot);
+        *ir_phi_operand(f, v, p->entry_slot) = first_of(p, back);
     }
 }
 
@@ -272,11 +272,11 @@ static void leave_both(struct peel *p) {
     IR_FOR_INSNS (f, p->exit, v) {
         if (!ir_is(f, v, OP_PHI))
             break;
-        value w = ir_resolve(f, *ir_operand(f, v, slot)), one = first_of(p, w);
+        value w = ir_resolve(f, *ir_phi_operand(f, v, slot)), one = first_of(p, w);
         if (same_value(w, one))
             continue;
         value both = ir_phi(f, meet, (enum kind)ir_at(f, v)->kind, w, one);
-        *ir_operand(f, v, slot) = both;
+        *ir_phi_operand(f, v, slot) = both;
     }
 }
 

@@ -200,7 +200,7 @@ static void prerun_patch_operands(struct prerun *p, block b, value v) {
         if (phi && !p->live[ir_block(f, b)->pred[n].i])
             continue; /* goes with its edge */
         value is = prerun_value(p, *o);
-        *ir_operand(f, v, n) = is; /* f->insn may have moved */
+        ir_set_operand(f, v, n, is); /* f->insn may have moved */
     }
 }
 
@@ -220,7 +220,7 @@ static void prerun_patch_head(struct prerun *p) {
         if (!ir_is(p->f, v, OP_PHI))
             break;
         value is = prerun_number(p, p->r.reg[v.i], (enum kind)ir_at(p->f, v)->kind);
-        *ir_operand(p->f, v, slot) = is;
+        *ir_phi_operand(p->f, v, slot) = is;
     }
 }
 

@@ -373,6 +373,11 @@ static bool runner_out(struct runner *r, const char *bytes, size_t n) {
     return true;
 }
 
+static bool runner_out_byte(struct runner *r, uint64_t cell) {
+    char byte = (char)(uint8_t)cell;
+    return runner_out(r, &byte, 1);
+}
+
 static value first_insn(const struct func *f, block b) {
     value v = ir_block(f, b)->first;
     while (ir_is(f, v, OP_PHI))
@@ -488,7 +493,7 @@ static void runner_go(struct runner *r) {
                 continue;
             }
             reg[c->dst] = cell[at];
-            if (c->op == CODE_PRINT && !runner_out(r, &(char){(char)(uint8_t)cell[at]}, 1)) {
+            if (c->op == CODE_PRINT && !runner_out_byte(r, cell[at])) {
                 c = stop(r, RUNNER_LIMIT, c->at);
                 continue;
             }
@@ -502,7 +507,7 @@ static void runner_go(struct runner *r) {
             cell[at] = reg[c->b];
             break;
         case OP_OUT:
-            if (!runner_out(r, &(char){(char)(uint8_t)reg[c->a]}, 1)) {
+            if (!runner_out_byte(r, reg[c->a])) {
                 c = stop(r, RUNNER_LIMIT, c->at);
                 continue;
             }

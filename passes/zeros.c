@@ -93,7 +93,7 @@ static bool ask_above(struct zeros *z, block b, struct cell c) {
     for (unsigned n = 0; n < d->npred; n++) {
         struct question q = {d->pred[n], c, NO_VALUE};
         if (renamed)
-            q.c = cells_address(z->cells, *ir_operand(f, c.root, n), c.off);
+            q.c = cells_address(z->cells, *ir_phi_operand(f, c.root, n), c.off);
         const struct block_data *p = ir_block(f, q.b);
         if (p->nsucc == 2 && same_block(p->succ[1], b))
             q.zero = ir_resolve(f, ir_at(f, p->last)->a);

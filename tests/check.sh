@@ -29,38 +29,5 @@ export test_random test_length test_irfuzz test_targets test_sanitized
 status=0
 sh tests/run.sh "$build" "$@" || status=1
 
-# The linters, when all suites were wanted.  Each says nothing if nothing is wrong.
-sources=$(git ls-files 'runtime/*.c' 'ir/*.c' 'passes/*.c' 'backend/*.c' 'frontend/*.c')
-lint() { # NAME COMMAND...
-    name=$1
-    shift
-    echo "check: $name" >&2
-    if ! "$@" >"$log" 2>&1 || [ -s "$log" ]; then
-        printf 'FAIL %s\n' "$name"
-        head -n 40 "$log"
-        status=1
-    fi
-}
-compile_all() { # COMPILER FLAG...: each source, for its warnings
-    for f in $sources; do
-        case $f in runtime/standalone.c) continue ;; esac
-        "$@" -std=gnu11 -D_GNU_SOURCE -DBFOPT_VERSION='""' -I. -I"$build" -I"$build/runtime" \
-            -I"$build/backend" -O2 -c "$f" -o /dev/null || return 1
-    done
-}
-warnings='-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Wvla -Wconversion
-    -Wno-sign-conversion -Wundef -Wpointer-arith -Wformat=2 -Wcast-qual -Wwrite-strings -Wnull-dereference'
-if [ $# = 0 ]; then
-    lint "gcc, more warnings" compile_all gcc $warnings -Wlogical-op -Wduplicated-cond
-    command -v clang >/dev/null &&
-        lint "clang, more warnings" compile_all clang $warnings -Wcomma -Wunreachable-code \
-            -Wimplicit-fallthrough -Wno-unknown-warning-option -Wno-missing-field-initializers
-    lint "gcc -fanalyzer" compile_all gcc -fanalyzer
-    command -v clang-tidy >/dev/null && lint clang-tidy sh -c "clang-tidy -p '$build' --quiet $(
-        printf '%s ' $sources) 2>/dev/null | grep -E 'warning:|error:' | sort -u"
-    command -v cppcheck >/dev/null && lint cppcheck \
-        cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppressions-list=tests/cppcheck.txt \
-        --enable=warning,portability -D__x86_64__ -DBFOPT_VERSION='""' -I. \
-        runtime ir passes backend frontend tests/fuzz
-fi
+[ $# != 0 ] || sh tests/lint.sh "$build" || status=1
 exit $status

@@ -78,7 +78,7 @@ def limited(seconds):
     def set_limits():
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        os.nice(10)
+        os.nice(4)
     return set_limits
 
 
@@ -96,7 +96,7 @@ def run(command, cwd, build, seconds):
 
 def make(build, targets):
     return subprocess.run(["ninja", "-C", build, *targets], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          preexec_fn=lambda: os.nice(10)).returncode == 0
+                          preexec_fn=lambda: os.nice(4)).returncode == 0
 
 
 def commands_for(path):

@@ -97,7 +97,7 @@ static void random_programs(struct session *s, void *arg) {
         uint8_t input[16];
         t.len = 0;
         generate_program(&t, &r, 12);
-        if (series->print) {
+        if (s == NULL) {
             printf("%.*s\n", (int)t.len, t.p ? t.p : "");
             continue;
         }
