@@ -19,6 +19,7 @@ struct decoder {
     uint32_t *src; /* per word: source position */
     uint32_t nword, cap, src_cap;
     uint32_t *start; /* per block: its first word */
+    uint32_t *next;  /* per block: the next one that has any words */
     struct vm_walk *walk;
     uint32_t nwalk, walk_cap;
     uint32_t *uses; /* of IR values; made for the first walk */
@@ -174,20 +175,23 @@ static uint32_t final_target(const struct mach *m, uint32_t b) {
     return b;
 }
 
-/* The next block that has any words, behind b. */
-static uint32_t next_block(const struct mach *m, uint32_t b) {
-    b++;
-    while (b < m->nblock && m->block[b].end == m->block[b].first + 1 &&
-           m->insn[m->block[b].first].op == VM_JUMP && m->block[b].succ[0] == b + 1)
-        b++;
-    return b;
+/* Does block b only jump to the block behind it? */
+static bool is_empty(const struct mach *m, uint32_t b) {
+    const struct mblock *mb = &m->block[b];
+    return mb->end == mb->first + 1 && m->insn[mb->first].op == VM_JUMP && mb->succ[0] == b + 1;
+}
+
+static void find_next_blocks(struct decoder *d) {
+    const struct mach *m = d->m;
+    for (uint32_t b = m->nblock; b-- > 0;)
+        d->next[b] = b + 1 < m->nblock && is_empty(m, b + 1) ? d->next[b + 1] : b + 1;
 }
 
 static void decode_branch(struct decoder *d, uint32_t b, const struct minsn *in, uint32_t first) {
     const struct mblock *mb = &d->m->block[b];
     uint32_t yes = final_target(d->m, mb->succ[0]), no = final_target(d->m, mb->succ[1]);
     struct minsn branch = *in;
-    bool turned = yes == next_block(d->m, b);
+    bool turned = yes == d->next[b];
     if (turned) {
         branch.op = (uint16_t)inverted(in->op);
         yes = no;
@@ -198,7 +202,7 @@ static void decode_branch(struct decoder *d, uint32_t b, const struct minsn *in,
         w.r0 = yes;
         push(d, w, in->src);
     }
-    if (!turned && no != next_block(d->m, b))
+    if (!turned && no != d->next[b])
         push(d, (struct vm_word){.op = VM_JUMP, .r0 = no}, in->src);
 }
 
@@ -275,7 +279,7 @@ static void decode_block(struct decoder *d, uint32_t b) {
         }
         if (flags & MD_JUMP) {
             uint32_t to = final_target(d->m, mb->succ[0]);
-            if (to != next_block(d->m, b))
+            if (to != d->next[b])
                 push(d, (struct vm_word){.op = VM_JUMP, .r0 = to}, in->src);
             return;
         }
@@ -394,11 +398,14 @@ struct vm_code *vm_decode(const struct mach *m) {
     assert(m->allocated);
     struct decoder d = {.m = m};
     d.start = xcalloc((size_t)m->nblock + 1, sizeof *d.start);
+    d.next = xcalloc(m->nblock, sizeof *d.next);
+    find_next_blocks(&d);
     for (uint32_t b = 0; b < m->nblock; b++)
         decode_block(&d, b);
     link_branches(&d);
     fuse_sequences(&d);
     xfree(d.start);
+    xfree(d.next);
     xfree(d.uses);
     struct vm_code *c = xcalloc(1, sizeof *c);
     *c = (struct vm_code){.word = d.word,
