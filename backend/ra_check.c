@@ -158,67 +158,120 @@ struct checker {
 
 /* ---- what is still needed ---- */
 
-/* The innermost loop around each block of before, as its head; blocks outside loops have their own
- * number.  up[head] is the loop around it. */
-static void find_heads(const struct mach *m, uint32_t *head, uint32_t *up, uint32_t *end) {
+/* The loops of `before`, by their heads' blocks.  What is outside of all loops has RA_OUTSIDE. */
+struct nesting {
+    uint32_t *head; /* per block: the innermost loop around it */
+    uint32_t *up;   /* per head: the loop around it */
+    uint32_t *end;  /* per head: the last block of the loop, and of those inside it */
+    uint32_t *jump; /* per head: some loop further out, so that a search takes few steps */
+    uint32_t *depth;
+};
+
+static uint32_t loop_end(const struct mach *m, uint32_t b) {
+    uint32_t to = m->block[b].loop_end;
+    for (unsigned n = 0; n < m->block[b].npred; n++)
+        if (m->block[b].pred[n] >= b && m->block[b].pred[n] >= to)
+            to = m->block[b].pred[n];
+    return to;
+}
+
+static bool is_head(const struct mach *m, uint32_t b, uint32_t end) {
+    bool loop = end > b || m->block[b].loop_end == b;
+    for (unsigned n = 0; n < m->block[b].npred; n++)
+        loop |= m->block[b].pred[n] == b;
+    return loop;
+}
+
+/* Where to look next when going outwards from a loop inside `up`: Myers, "An applicative
+ * random-access stack", 1983. */
+static uint32_t jump_from(const struct nesting *t, uint32_t up) {
+    if (up == RA_OUTSIDE)
+        return RA_OUTSIDE;
+    uint32_t far = t->jump[up], further = far == RA_OUTSIDE ? RA_OUTSIDE : t->jump[far];
+    uint32_t far_depth = far == RA_OUTSIDE ? 0 : t->depth[far];
+    uint32_t further_depth = further == RA_OUTSIDE ? 0 : t->depth[further];
+    return t->depth[up] - far_depth == far_depth - further_depth ? further : up;
+}
+
+static struct nesting nesting_make(const struct mach *m) {
+    size_t n = (size_t)m->nblock + 1;
+    struct nesting t = {.head = xcalloc(n, sizeof *t.head),
+                        .up = xcalloc(n, sizeof *t.up),
+                        .end = xcalloc(n, sizeof *t.end),
+                        .jump = xcalloc(n, sizeof *t.jump),
+                        .depth = xcalloc(n, sizeof *t.depth)};
     for (uint32_t b = 0; b < m->nblock; b++) {
-        uint32_t in = b == 0 ? RA_OUTSIDE : head[b - 1];
-        while (in != RA_OUTSIDE && end[in] < b)
-            in = up[in];
-        uint32_t to = m->block[b].loop_end;
-        for (unsigned n = 0; n < m->block[b].npred; n++)
-            if (m->block[b].pred[n] >= b && m->block[b].pred[n] >= to)
-                to = m->block[b].pred[n];
-        bool loop = to > b || m->block[b].loop_end == b;
-        for (unsigned n = 0; n < m->block[b].npred; n++)
-            loop |= m->block[b].pred[n] == b;
-        up[b] = in;
-        end[b] = to;
-        head[b] = loop ? b : in;
+        uint32_t in = b == 0 ? RA_OUTSIDE : t.head[b - 1];
+        while (in != RA_OUTSIDE && t.end[in] < b)
+            in = t.up[in];
+        t.up[b] = in;
+        t.end[b] = loop_end(m, b);
+        t.depth[b] = in == RA_OUTSIDE ? 1 : t.depth[in] + 1;
+        t.jump[b] = jump_from(&t, in);
+        t.head[b] = is_head(m, b, t.end[b]) ? b : in;
+    }
+    for (uint32_t b = m->nblock; b-- > 0;)
+        if (t.up[b] != RA_OUTSIDE && t.head[b] == b && t.end[t.up[b]] < t.end[b])
+            t.end[t.up[b]] = t.end[b];
+    return t;
+}
+
+static void nesting_free(struct nesting *t) {
+    xfree(t->head);
+    xfree(t->up);
+    xfree(t->end);
+    xfree(t->jump);
+    xfree(t->depth);
+}
+
+/* A use in block b needs v up to the end of the outermost loop around b that v comes from outside
+ * of. */
+static uint32_t needed_to(const struct nesting *t, uint32_t b, uint32_t def) {
+    uint32_t h = t->head[b];
+    if (h == RA_OUTSIDE || h <= def)
+        return b;
+    for (;;) {
+        uint32_t far = t->jump[h], up = t->up[h];
+        if (far != RA_OUTSIDE && far > def)
+            h = far;
+        else if (up != RA_OUTSIDE && up > def)
+            h = up;
+        else
+            return t->end[h] > b ? t->end[h] : b;
     }
 }
 
-/* A use in block b needs v up to the end of every loop around b that v comes from outside of. */
-static uint32_t needed_to(const uint32_t *head, const uint32_t *up, const uint32_t *end, uint32_t b,
-                          uint32_t def) {
-    uint32_t to = b;
-    for (uint32_t h = head[b]; h != RA_OUTSIDE && h > def; h = up[h])
-        to = end[h] > to ? end[h] : to;
-    return to;
+/* Notes a definition, or how long an operand is needed. */
+static void note_operand(struct checker *c, const struct nesting *t, uint32_t *def, bool defs,
+                         uint32_t b, const struct minsn *in, unsigned n) {
+    const struct mdesc *d = mach_desc(c->before, in);
+    bool phi = (d->flags & MD_PHI) != 0;
+    if (in->r[n] == NO_REG || (d->role[n] == ROLE_NONE && !phi))
+        return;
+    if (defs) {
+        if (phi ? n == 0 : d->role[n] == ROLE_DEF)
+            def[in->r[n]] = b;
+        return;
+    }
+    /* A phi needs its operand at the end of the predecessor. */
+    const struct mblock *mb = &c->before->block[b];
+    uint32_t at = phi && n > 0 && n <= mb->npred ? mb->pred[n - 1] : b;
+    uint32_t to = needed_to(t, at, def[in->r[n]]);
+    if (to > c->last[in->r[n]])
+        c->last[in->r[n]] = to;
 }
 
 static void find_last(struct checker *c) {
     const struct mach *m = c->before;
-    uint32_t *head = xcalloc((size_t)m->nblock + 1, sizeof *head);
-    uint32_t *up = xcalloc((size_t)m->nblock + 1, sizeof *up);
-    uint32_t *end = xcalloc((size_t)m->nblock + 1, sizeof *end);
+    struct nesting t = nesting_make(m);
     uint32_t *def = xcalloc((size_t)m->nvreg + 1, sizeof *def);
     c->last = xcalloc((size_t)m->nvreg + 1, sizeof *c->last);
-    find_heads(m, head, up, end);
-    for (unsigned pass = 0; pass < 2; pass++) {
-        for (uint32_t b = 0; b < m->nblock; b++) {
-            for (uint32_t i = m->block[b].first; i < m->block[b].end; i++) {
-                const struct minsn *in = &m->insn[i];
-                const struct mdesc *d = mach_desc(m, in);
-                for (unsigned n = 0; n < 3; n++) {
-                    bool phi = (d->flags & MD_PHI) != 0;
-                    if (in->r[n] == NO_REG || (d->role[n] == ROLE_NONE && !phi))
-                        continue;
-                    if (pass == 0 && (phi ? n == 0 : d->role[n] == ROLE_DEF))
-                        def[in->r[n]] = b;
-                    /* A phi needs its operand at the end of the predecessor. */
-                    uint32_t at =
-                        phi && n > 0 && n <= m->block[b].npred ? m->block[b].pred[n - 1] : b;
-                    uint32_t to = pass == 0 ? 0 : needed_to(head, up, end, at, def[in->r[n]]);
-                    if (to > c->last[in->r[n]])
-                        c->last[in->r[n]] = to;
-                }
-            }
-        }
-    }
-    xfree(head);
-    xfree(up);
-    xfree(end);
+    for (unsigned pass = 0; pass < 2; pass++)
+        for (uint32_t b = 0; b < m->nblock; b++)
+            for (uint32_t i = m->block[b].first; i < m->block[b].end; i++)
+                for (unsigned n = 0; n < 3; n++)
+                    note_operand(c, &t, def, pass == 0, b, &m->insn[i], n);
+    nesting_free(&t);
     xfree(def);
 }
 
