@@ -24,8 +24,8 @@ ASAN_OPTIONS=exitcode=99:detect_stack_use_after_return=0:allocator_may_return_nu
 ASAN_OPTIONS=$ASAN_OPTIONS:handle_segv=0:use_sigaltstack=0
 LSAN_OPTIONS=exitcode=99:suppressions=$PWD/tests/lsan.txt:print_suppressions=0
 export UBSAN_OPTIONS ASAN_OPTIONS LSAN_OPTIONS
-test_random=400 test_length=4 test_irfuzz=1500 test_targets=100 test_sanitized=1
-export test_random test_length test_irfuzz test_targets test_sanitized
+test_random=400 test_length=4 test_irfuzz=1500 test_targets=100 test_scale=0.01 test_sanitized=1
+export test_random test_length test_irfuzz test_targets test_scale test_sanitized
 status=0
 sh tests/run.sh "$build" "$@" || status=1
 

@@ -15,6 +15,8 @@ suite objdump python3 tests/objdump.py "$build"
 suite faults python3 tests/faults.py "$build"
 suite facts sh tests/facts.sh "$build"
 suite tape python3 tests/tape.py "$build"
+suite scale python3 tests/bench/scale.py --bfopt "$build/bfopt" --scale "${test_scale:-0.08}" \
+    --engines default,jit-O2,interp-O1
 suite programs sh tests/programs.sh "$build"
 suite regress "$build/tests/fuzz" --all --check-ra files tests/regress/*.b
 suite random "$build/tests/fuzz" --check-ra --asm=150 random "${test_random:-3000}" 1

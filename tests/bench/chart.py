@@ -1,4 +1,4 @@
-"""Draws a horizontal bar chart of ratios as SVG.  Used by report.py."""
+"""Draws charts as SVG: bars of ratios (report.py), lines of growth (scale.py)."""
 
 from math import log
 from xml.sax.saxutils import escape
@@ -13,7 +13,7 @@ class Scale:
     """Maps a ratio to a horizontal position: logarithmic, so that twice and half look alike."""
 
     def __init__(self, ratios):
-        self.low = min([0.5] + [r / 1.2 for r in ratios])
+        self.low = min([0.5] + [r / 1.5 for r in ratios])
         self.high = max([2] + [r * 1.2 for r in ratios])
 
     def x(self, ratio):
@@ -96,4 +96,75 @@ def draw(title, series, groups):
         for j, ratio in enumerate(ratios[:len(series)]):
             if ratio:
                 out += bar(scale, y + j * BAR, ratio, COLOURS[j])
+    return out + "</svg>\n"
+
+
+DASHES = ["", ' stroke-dasharray="7 3"', ' stroke-dasharray="2 2"',
+          ' stroke-dasharray="9 3 2 3"']
+
+
+def polyline(points, colour, extra=""):
+    """A line through points."""
+    dots = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{dots}" fill="none" stroke="{colour}"{extra}/>\n'
+
+
+class Square:
+    """Two logarithmic axes, of parts of a size and of seconds, for all points."""
+
+    def __init__(self, points, left, top, side):
+        self.left, self.top, self.side = left, top, side
+        self.parts = sorted({x for x, _ in points} or {0.5, 1})
+        seconds = [max(y, 1e-3) for _, y in points] or [1]
+        self.low, self.high = log(min(seconds) / 1.3), log(max(seconds) * 1.3)
+        self.first, self.last = log(self.parts[0]), log(max(self.parts[-1], 2 * self.parts[0]))
+
+    def place(self, part, second):
+        """Where a point lies."""
+        return (self.left + self.side * (log(part) - self.first) / (self.last - self.first),
+                self.top + self.side * (self.high - log(max(second, 1e-3))) /
+                (self.high - self.low))
+
+    def grid(self):
+        """Marks, and dashed lines that rise as what is linear does."""
+        out, right = "", self.left + self.side
+        for exponent in range(-3, 4):
+            if self.low <= log(10.0 ** exponent) <= self.high:
+                y = self.place(self.parts[0], 10.0 ** exponent)[1]
+                out += polyline([(self.left, y), (right, y)], "#dddddd")
+                out += text(self.left - 6, y + 4, f"{10.0 ** exponent:g} s", text_anchor="end",
+                            fill="#555555")
+        for part in self.parts:
+            out += text(self.place(part, 1)[0], self.top + self.side + 18, f"{part:g}",
+                        text_anchor="middle", fill="#555555")
+        out += (f'<clipPath id="square"><rect x="{self.left}" y="{self.top}" '
+                f'width="{self.side}" height="{self.side}"/></clipPath>\n')
+        ends = (self.parts[0], self.parts[-1])
+        for exponent in range(-9, 10):
+            out += polyline([self.place(part, part * 4.0 ** exponent) for part in ends], "#bbbbbb",
+                            ' stroke-dasharray="1 5" clip-path="url(#square)"')
+        return out
+
+
+def draw_growth(title, series):
+    """How time grows.  series are triples: a colour's name, a dash's name, and points (part of the
+    full size, seconds)."""
+    colours = list(dict.fromkeys(colour for colour, _, _ in series))
+    dashes = list(dict.fromkeys(dash for _, dash, _ in series))
+    square = Square([point for _, _, points in series for point in points], 60, 50, 340)
+    key, height = square.left + square.side + 24, square.top + square.side + 40
+    out = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{key + 230}" height="{height}" '
+           f'font-family="sans-serif" font-size="12">\n'
+           f'<rect width="{key + 230}" height="{height}" fill="white"/>\n')
+    out += text(MARGIN, 24, title, font_size=14, font_weight="bold") + square.grid()
+    for colour, dash, points in series:
+        out += polyline([square.place(*point) for point in points],
+                        COLOURS[colours.index(colour) % len(COLOURS)],
+                        ' stroke-width="2"' + DASHES[dashes.index(dash) % len(DASHES)])
+    rows = [(name, COLOURS[i % len(COLOURS)], "") for i, name in enumerate(colours)]
+    rows += [(name, "#555555", DASHES[i % len(DASHES)]) for i, name in enumerate(dashes)]
+    for i, (name, colour, dash) in enumerate(rows):
+        y = square.top + 10 + 18 * i
+        out += polyline([(key, y), (key + 32, y)], colour, ' stroke-width="2"' + dash)
+        out += text(key + 40, y + 4, name)
     return out + "</svg>\n"

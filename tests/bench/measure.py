@@ -1,4 +1,4 @@
-"""Runs a command and measures it.  Used by contenders.py and tests/conform.py."""
+"""Runs a command and measures it.  Used by contenders.py, scale.py and tests/conform.py."""
 
 import os
 import resource
@@ -12,21 +12,25 @@ OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
 
 
 class Limits:
-    """How long a command may take: CPU seconds, and by the clock (four times as long)."""
+    """How long a command may take: CPU seconds, and by the clock (four times as long).
 
-    def __init__(self, cpu):
-        self.cpu, self.wall = cpu, 4 * cpu
+    stack: bytes of stack it may use, if that is limited.
+    """
+
+    def __init__(self, cpu, stack=None):
+        self.cpu, self.wall, self.stack = cpu, 4 * cpu, stack
 
 
 class Run:
-    """How a run ended: what it wrote, exit status (None: out of time), and seconds.
+    """How a run ended: what it wrote, exit status (None: out of time), seconds, bytes at the peak.
 
     compile is the part of cpu spent before the program ran, and run the other one; both are None
     unless the caller knows.
     """
 
-    def __init__(self, status, wall, cpu):
-        self.status, self.wall, self.cpu = status, wall, cpu
+    def __init__(self, status, wall, cpu, memory=0):
+        self.status, self.wall, self.cpu, self.memory = status, wall, cpu, memory
+        self.user = cpu  # cpu without what the kernel took
         self.output = self.errors = b""
         self.compile = self.run = None
 
@@ -48,6 +52,8 @@ def run_command(command, input_path, limits):
     def prepare():
         resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu, limits.cpu + 1))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if limits.stack:
+            resource.setrlimit(resource.RLIMIT_STACK, (limits.stack, limits.stack))
 
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors, \
             open(input_path, "rb") as source:
@@ -70,7 +76,10 @@ def wait(child, start, limits):
         if pid != 0:
             child.returncode = os.waitstatus_to_exitcode(status)
             cpu = usage.ru_utime + usage.ru_stime
-            return Run(None if child.returncode in OUT_OF_TIME else child.returncode, wall, cpu)
+            status = None if child.returncode in OUT_OF_TIME else child.returncode
+            run = Run(status, wall, cpu, usage.ru_maxrss * 1024)
+            run.user = usage.ru_utime
+            return run
         if wall > limits.wall:
             child.kill()
             os.wait4(child.pid, 0)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench.py and trend.py, tested: tests/bench/selftest.py BUILD.
+"""bench.py, scale.py and trend.py, tested: tests/bench/selftest.py BUILD.
 
 Small programs and made-up peers: one that is right, one that prints something else, one that fails,
 one that never ends, one that writes C.  The last line counts.
@@ -22,6 +22,7 @@ import chart
 from counts import add_up, count_code, count_ir
 from measure import Run
 from report import Cell, Report, write_csv
+from scale import SHAPES, Series
 from trend import change
 
 PROGRAMS = {"letter.b": "++++++++[>++++++++<-]>+.", "letter.out": "A",
@@ -164,6 +165,28 @@ def check_bench(bfopt, work):
     check("a quantity unknown", call("bench.py", work, "--show", "charm")[0] == 2)
 
 
+def series(exponent):
+    """Runs that take the size to this power."""
+    return Series("shape", "engine", [1, 2, 4],
+                  [Run(0, 0, float(n ** exponent), n ** exponent * 10 ** 8) for n in (1, 2, 4)])
+
+
+def check_scale(bfopt, work):
+    """What doubles passes, what grows with the square does not; nor does what fails."""
+    check("linear", series(1).is_linear(3) and series(1).growth("memory") == 2)
+    check("quadratic", not series(2).is_linear(3) and series(2).growth("cpu") == 4)
+    svg = os.path.join(work, "growth.svg")
+    status, said = call("scale.py", "--bfopt", bfopt, "--scale", "0.0001", "--engines",
+                        "default,interp-O1", "--svg", svg)
+    check("all shapes", status == 0 and f"{2 * len(SHAPES)} passed, 0 failed" in said)
+    root = xml.etree.ElementTree.parse(svg).getroot()
+    lines = [e for e in root if e.tag.endswith("polyline") and e.get("stroke-width") == "2"]
+    check("a line for each, and the key", len(lines) == 2 * len(SHAPES) + len(SHAPES) + 2)
+    status, said = call("scale.py", "--bfopt", bfopt, "--scale", "0.0001", "--only", "unmatched [",
+                        "--engines", "ref", "--limit", "0")
+    check("out of time is a failure", status == 1 and "0 passed, 1 failed" in said)
+
+
 def check_trend(bfopt, work):
     """Counts agree with --stats; a record compares equal, and a change in it is shown."""
     letter = os.path.join(work, "letter.b")
@@ -208,6 +231,7 @@ def main(build):
         check_report(work)
         check_chart()
         check_bench(bfopt, work)
+        check_scale(bfopt, work)
         check_trend(bfopt, work)
     print(f"{results[True]} passed, {results[False]} failed")
     return results[False] != 0
