@@ -93,12 +93,13 @@ static void build_close(struct builder *bd, const struct bf_op *op, uint32_t ope
 
 /* The loop that stands here belongs to another unit: its entry test, and a call.  It leaves a 0,
  * which the store says again to those who do not know the loop. */
-static void build_call(struct builder *bd, const struct bf_op *op) {
+static void build_call(struct builder *bd, const struct program *p, const struct bf_op *op) {
     struct func *f = bd->f;
     block top = bd->b, body = ir_block_new(f, NO_BLOCK), exit = ir_block_new(f, NO_BLOCK);
     ir_br(f, top, build_load(bd, op->src), body, exit, op->src);
     value call = ir_append(f, body, OP_CALL, bd->ptr, NO_VALUE, 0, op->src);
     ir_at(f, call)->loop = (uint32_t)op->arg;
+    ir_at(f, call)->left = p->left ? p->left[op - p->op] : 0;
     value after = op->kind == BF_CALL_BALANCED ? bd->ptr : call;
     ir_append(f, body, OP_STORE, after, ir_const(f, 0), 0, op->src);
     ir_jmp(f, body, exit, op->src);
@@ -132,7 +133,7 @@ static void build_op(struct builder *bd, const struct program *p, const struct b
         break;
     case BF_CALL:
     case BF_CALL_BALANCED:
-        build_call(bd, op);
+        build_call(bd, p, op);
         break;
     case BF_END:
         break;

@@ -262,6 +262,7 @@ static void call_loop(struct local *l, const struct bf_op *op) {
     ir_br(f, l->b, test, body, exit, op->src);
     value call = ir_append(f, body, OP_CALL, start, NO_VALUE, l->off, op->src);
     ir_at(f, call)->loop = (uint32_t)op->arg;
+    ir_at(f, call)->left = l->p->left ? l->p->left[op - l->p->op] : 0;
     ir_append(f, body, OP_STORE, balanced ? start : call, ir_const(f, 0), l->off, op->src);
     ir_jmp(f, body, exit, op->src);
     if (!balanced)

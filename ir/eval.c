@@ -135,13 +135,14 @@ static void do_hash(struct machine *m, const struct insn *in) {
  * loop numbers) or one cell further. */
 static void do_call(struct machine *m, value v, const struct insn *in) {
     uint64_t p = address(m, in), ncell = m->e->ncell, sum = in->loop;
+    uint64_t low = in->left == 0 || p + 1 <= in->left ? 0 : p + 1 - in->left;
     text_fmt(&m->e->output, "@%u:", in->loop);
-    for (uint64_t i = 0; i < ncell; i++)
+    for (uint64_t i = low; i < ncell; i++)
         sum = sum * 31 + m->e->cell[i] * (i + 1);
     text_fmt(&m->e->output, "%lld,%llu", (long long)p, (unsigned long long)ir_wrap(m->f, sum));
     uint64_t end = p + in->loop % 2;
     for (uint64_t i = p - 2; i != p + 3; i++)
-        if (i < ncell)
+        if (i < ncell && i >= low)
             write_cell(m, i, i == end ? 0 : ir_wrap(m->f, m->e->cell[i] * 3 + in->loop));
     m->reg[v.i] = end;
 }

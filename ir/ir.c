@@ -682,6 +682,7 @@ static void compact_fill(struct func *f, struct func *g, struct renumber *r) {
             ir_at(g, n)->trap = old.trap;
             if (op_info[old.op].imm == IMM_SCN || op_info[old.op].imm == IMM_LUP)
                 ir_at(g, n)->stride = old.stride;
+            ir_at(g, n)->left = old.left;
             for (unsigned k = 0; k < IR_MAX_OPERANDS; k++) {
                 value *o = ir_operand(f, v, k);
                 if (!o)

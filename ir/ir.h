@@ -78,7 +78,7 @@ enum trap_kind {
 
 /* One instruction: 32 bytes.
  *
- *   op kind trap .  | a | b | c or stride or loop | src | (padding) | imm
+ *   op kind trap .  | a | b | c or stride or loop | src | left | imm
  *
  * a, b, c hold operands as op_info says (for PHI: a, b by predecessor).  imm: the offset in cells
  * of memory operations, the number of CONST, the string index of OUTS.  stride is SCAN's, loop
@@ -95,6 +95,8 @@ struct insn {
         uint32_t loop;
     };
     uint32_t src;
+    uint32_t left; /* CALL: 0, or 1 + how far to the left of its start it looks at most; then the
+                      pointer that comes back is not to the left of that start either */
     int64_t imm;
 };
 static_assert(sizeof(struct insn) == 32, "two instructions a cache line");

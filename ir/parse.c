@@ -415,6 +415,23 @@ static bool parse_stride(struct parser *p, value v) {
     return true;
 }
 
+/* `, left 5`, or nothing */
+static bool parse_left(struct parser *p, value v) {
+    if (!accept_char(p, ','))
+        return true;
+    if (!accept_word(p, "left"))
+        return fail_at(p, p->at, "expected `left`");
+    skip_blanks(p);
+    size_t start = p->at;
+    uint64_t n;
+    if (!parse_signed(p, INT32_MAX, "a distance", &n))
+        return false;
+    if ((int64_t)n < 0)
+        return fail_at(p, start, "a distance to the left is not negative");
+    ir_at(p->f, v)->left = (uint32_t)n + 1;
+    return true;
+}
+
 /* `, loop 17` */
 static bool parse_loop(struct parser *p, value v) {
     if (!expect_char(p, ','))
@@ -429,7 +446,7 @@ static bool parse_loop(struct parser *p, value v) {
     if ((int64_t)n < 0)
         return fail_at(p, start, "loops are numbered from 0");
     ir_at(p->f, v)->loop = (uint32_t)n;
-    return true;
+    return parse_left(p, v);
 }
 
 static bool parse_imm(struct parser *p, value v) {

@@ -199,6 +199,8 @@ static void put_imm(struct text *out, const struct func *f, const struct insn *i
     case IMM_LUP:
         put_offset(out, in->imm);
         text_fmt(out, ", loop %u", in->loop);
+        if (in->left != 0)
+            text_fmt(out, ", left %u", in->left - 1);
         break;
     }
     put_mark(out, in);

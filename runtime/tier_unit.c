@@ -22,35 +22,54 @@ struct cut {
     struct tiers *t;
     struct bf_op *out;
     uint32_t n, cap;
+    uint32_t *left; /* as program.left; set for calls only */
+    uint32_t left_cap;
     uint32_t open; /* index in out[] of the innermost open bracket, whose arg links outwards */
     uint32_t depth, max_depth;
     uint32_t inside; /* number of the innermost loop that has one */
 };
 
-/* Does the loop leave the pointer where it was, and all loops inside it, too? */
-static bool measure_balance(const struct bf_op *op, uint32_t open, uint32_t close) {
-    int64_t at = 0, *stack = NULL;
-    uint32_t n = 0, cap = 0;
-    bool balanced = close - open <= LONGEST_WAY;
-    for (uint32_t i = open; i <= close && balanced; i++) {
-        if (op[i].kind == BF_MOVE) {
-            at += op[i].arg;
-        } else if (tiers_is_open(op[i].kind)) {
-            stack = xgrow(stack, &cap, (uint64_t)n + 1, sizeof *stack);
-            stack[n++] = at;
-        } else if (tiers_is_close(op[i].kind)) {
-            balanced = stack[--n] == at;
-        }
+/* The way through a loop, taken once: where the pointer is at least, seen from the start. */
+struct way {
+    int64_t at, low; /* low: the leftmost cell looked at */
+    int64_t *stack;  /* of `at` before the loops that are open */
+    uint32_t n, cap;
+    bool balanced; /* each loop leaves the pointer where it was */
+    bool forward;  /* none leaves it further left */
+};
+
+static void way_step(struct way *w, const struct bf_op *op) {
+    if (op->kind == BF_MOVE) {
+        w->at += op->arg;
+        return;
     }
-    xfree(stack);
-    return balanced;
+    w->forward &= op->kind != BF_HASH;
+    if (w->at < w->low)
+        w->low = w->at;
+    if (tiers_is_open(op->kind)) {
+        w->stack = xgrow(w->stack, &w->cap, (uint64_t)w->n + 1, sizeof *w->stack);
+        w->stack[w->n++] = w->at;
+    } else if (tiers_is_close(op->kind)) {
+        int64_t before = w->stack[--w->n];
+        w->balanced &= before == w->at;
+        w->forward &= before <= w->at;
+        w->at = before; /* it may not have run */
+    }
 }
 
-static bool is_balanced(struct tiers *t, uint32_t loop) {
+/* What is known of where the loop goes; once for each loop. */
+static const struct tier_loop *measured(struct tiers *t, uint32_t loop) {
     struct tier_loop *l = &t->loop[loop];
-    if (l->balanced == BALANCE_UNKNOWN)
-        l->balanced = measure_balance(t->op, l->open, l->close) ? BALANCED : UNBALANCED;
-    return l->balanced == BALANCED;
+    if (l->balanced != BALANCE_UNKNOWN)
+        return l;
+    struct way w = {.balanced = l->close - l->open <= LONGEST_WAY};
+    w.forward = w.balanced;
+    for (uint32_t i = l->open; i <= l->close && (w.balanced || w.forward); i++)
+        way_step(&w, &t->op[i]);
+    xfree(w.stack);
+    l->balanced = w.balanced ? BALANCED : UNBALANCED;
+    l->left = w.forward && w.low > -INT32_MAX ? (uint32_t)(1 - w.low) : 0;
+    return l;
 }
 
 static void put(struct cut *c, uint32_t kind, int32_t arg, uint32_t src) {
@@ -60,8 +79,10 @@ static void put(struct cut *c, uint32_t kind, int32_t arg, uint32_t src) {
 
 static void put_call(struct cut *c, uint32_t loop) {
     struct tiers *t = c->t;
-    put(c, is_balanced(t, loop) ? BF_CALL_BALANCED : BF_CALL, (int32_t)loop,
-        t->op[t->loop[loop].open].src);
+    const struct tier_loop *l = measured(t, loop);
+    put(c, l->balanced == BALANCED ? BF_CALL_BALANCED : BF_CALL, (int32_t)loop, t->op[l->open].src);
+    c->left = xgrow(c->left, &c->left_cap, c->n, sizeof *c->left);
+    c->left[c->n - 1] = l->left;
 }
 
 static void put_open(struct cut *c, uint32_t src) {
@@ -120,10 +141,12 @@ bool tier_unit_cut(struct tiers *t, uint32_t loop, struct tier_request *r) {
     *r = (struct tier_request){.loop = loop};
     if (c.n >= MOST) {
         xfree(c.out);
+        xfree(c.left);
         return false;
     }
     put(&c, BF_END, 0, 0);
-    r->program = (struct program){.op = c.out, .nop = c.n, .max_depth = c.max_depth};
+    r->program =
+        (struct program){.op = c.out, .nop = c.n, .max_depth = c.max_depth, .left = c.left};
     for (uint32_t k = 0; k < c.n; k++)
         r->ncalls += c.out[k].kind == BF_CALL || c.out[k].kind == BF_CALL_BALANCED;
     return true;

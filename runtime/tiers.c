@@ -55,6 +55,7 @@ static struct tier_result tiers_compile(const struct tier_options *o, struct tie
     struct tier_result result = {.loop = r->loop};
     result.ok = o->compile(o->context, r, &result.code);
     xfree(r->program.op);
+    xfree(r->program.left);
     return result;
 }
 
@@ -116,8 +117,10 @@ static bool worker_stop(struct tier_worker *w, bool wait) {
     if (!idle && !wait)
         return false;
     pthread_join(w->thread, NULL);
-    for (uint32_t i = w->first; i < w->nrequest; i++)
+    for (uint32_t i = w->first; i < w->nrequest; i++) {
         xfree(w->request[i].program.op);
+        xfree(w->request[i].program.left);
+    }
     xfree(w->request);
     xfree(w->result);
     xfree(w);

@@ -35,6 +35,7 @@ struct tier_loop {
     uint32_t unit_entries; /* of its unit, from tier 0 */
     uint64_t before;       /* with a profile: rounds when it was entered */
     uint32_t *trips;       /* with a profile: how often an entry made 2^i and more rounds */
+    uint32_t left;         /* as program.left of its calls, once `balanced` is known */
     uint8_t state;         /* enum tier_state */
     uint8_t balanced;      /* enum tier_balance */
 };

@@ -295,6 +295,57 @@ static enum kind choose(const struct mood *m, struct rng *r) {
     return (enum kind)k;
 }
 
+/* [->>>>+<<<<] at the cell `at` from here. */
+static void haul(struct text *out, int at, int step) {
+    move(out, at);
+    text_put(out, "[-");
+    move(out, step);
+    text_char(out, '+');
+    move(out, -step);
+    text_char(out, ']');
+    move(out, -at);
+}
+
+/* To memory and back, as in C programs compiled to Brainfuck: a count and cells are taken from
+ * record to record, a mark is left in each; then something happens, mostly near; then along the
+ * marks back, taking a cell along. */
+static void journey(struct text *out, struct rng *r, const struct mood *m, unsigned size,
+                    unsigned depth) {
+    static const char *const near[] = {
+        "",           "<+++>", "<[-]++>",       ">>->[>]>+[-<<<+>>>]<<<<",
+        ">[-<<+>>]<", "<,.>",  ">>>>>>+<<<<<<", "[>]",
+        "<<<-->>>",   ">>+<<",
+    };
+    int cells = (int)rng_below(r, 3), mark = cells + 1;
+    int step = mark + 1 + (int)rng_below(r, 6), back = rng_below(r, 8) ? -1 : mark - 1;
+    if (rng_below(r, 4) == 0)
+        step = -step;
+    if (rng_below(r, 3))
+        add(out, 1 + (int)rng_below(r, 6));
+    if (rng_below(r, 3))
+        text_put(out, ">+++<");
+    text_put(out, "[-");
+    for (int i = 0; i <= cells; i++)
+        haul(out, i, step);
+    move(out, mark + step);
+    text_char(out, '+');
+    move(out, -mark);
+    text_char(out, ']');
+    if (depth < MAX_DEPTH && rng_below(r, 3) == 0)
+        journey(out, r, m, size, depth + 1);
+    else if (rng_below(r, 6) == 0)
+        pieces(out, r, m, size, depth + 1);
+    else
+        text_put(out, near[rng_below(r, 10)]);
+    move(out, mark);
+    text_put(out, "[-");
+    if (rng_below(r, 4))
+        haul(out, back - mark, -step);
+    move(out, -step);
+    text_char(out, ']');
+    move(out, -mark);
+}
+
 static void piece(struct text *out, struct rng *r, const struct mood *m, unsigned size,
                   unsigned depth) {
     unsigned inner = depth < MAX_DEPTH && size > 1 ? 1 + rng_below(r, size) : 0;
@@ -322,7 +373,10 @@ static void piece(struct text *out, struct rng *r, const struct mood *m, unsigne
         scan(out, r);
         break;
     case IDIOM:
-        idiom(out, r);
+        if (rng_below(r, 24) == 0)
+            journey(out, r, m, inner > 1 ? inner : 1, depth);
+        else
+            idiom(out, r);
         break;
     case ROW:
         row(out, r);
