@@ -267,6 +267,7 @@ static enum step follow_access(struct follower *r, value v) {
 
 /* Singly: a test whose outcome is not known. */
 static enum step follow_decision(struct follower *r, node cond, bool *zero) {
+    r->w->known--;
     if (r->w->ndecision == EXPLORE_FORKS)
         return WAY_ENDS;
     struct decision *d = &r->w->decision[r->w->ndecision++];
@@ -292,6 +293,7 @@ static enum step follow_scan(struct follower *r, value v) {
         if (!c)
             return WAY_ENDS;
         node is = explore_known(e, c->now);
+        r->w->known++;
         if (expr_is_num(&e->x, is, 0))
             return GO_ON;
         bool zero = false;
@@ -420,6 +422,7 @@ static enum step follow_fork(struct follower *r, node cond, int back, int loop) 
 
 static enum step follow_singly(struct follower *r, node cond) {
     bool zero = !explore_not_zero(r->e, cond);
+    r->w->known++;
     if (zero && !expr_is_const(&r->e->x, cond)) {
         enum step s = follow_decision(r, cond, &zero);
         if (s != GO_ON)
@@ -500,6 +503,7 @@ static bool explore_way(struct explore *e, struct way *w, const bool *side, unsi
     uint64_t steps = WAY_STEPS;
     w->dead = true;
     w->open = false;
+    w->known = 0;
     w->ncell = w->ndecision = 0;
     w->nfree = EXPLORE_CELLS;
     w->delta = 0;

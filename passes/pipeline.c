@@ -59,7 +59,7 @@ static const struct stage level_2[] = {
     /* Decisions become arithmetic. */
     {"flatten", CLEAN_UP, SMALL},
     /* Ways that were shared by walks of different lengths are told apart. */
-    {"thread", CLEAN_UP, FULL},
+    {"thread", CLEAN_UP, SMALL},
     /* What is left of balanced loops works on values. */
     {"promote", "fold,gvn,dce,forward,dse,fold,if-convert,dce"},
     /* What of it only computes need not loop. */

@@ -19,11 +19,12 @@
  * tree of the decisions that are not known, each way through it straight code.
  *
  * The tree grows where an iteration most likely goes, if each decision is a coin toss, up to a
- * bound.  Ways that are not in it are left to the old loop, which starts the iteration over:
- * nothing is stored before a way is known to end in another iteration.  When that has happened a
- * few times in a row the tree is not asked any more until the loop is entered again.  (Jump
- * threading over a whole iteration; tail duplication along the likely ways is Havanki, Banerjia &
- * Conte, "Treegion scheduling", HPCA 1998.)
+ * bound, if its first ways look promising: they are likely, and know the outcome of some test. Ways
+ * that are not in it are left to the old loop, which starts the iteration over: nothing is stored
+ * before a way is known to end in another iteration.  When that has happened a few times in a row
+ * the tree is not asked any more until the loop is entered again.  (Jump threading over a whole
+ * iteration; tail duplication along the likely ways is Havanki, Banerjia & Conte, "Treegion
+ * scheduling", HPCA 1998.)
  *
  * Traps: each way loads only what the old code accesses on that way, and no output is on any.
  *
@@ -35,14 +36,15 @@
 #include "passes/pass.h"
 #include "runtime/alloc.h"
 
-#define DECISIONS 40                  /* of a tree */
+#define TRIAL     12                  /* decisions that show whether a tree is worth it */
+#define DECISIONS 40                  /* of one that is */
 #define NODES     (2 * DECISIONS + 1) /* ways, and their beginnings */
 #define CERTAIN   (1U << 20)          /* the weight of all ways together */
 #define TRIES     8                   /* that may fail in a row */
 
 /* A beginning of ways; or a way, if nothing more is to be decided. */
 struct twig {
-    enum { UNSEEN, FORK, WAY, DEAD } state;
+    enum { UNSEEN, FORK, WAY, LATER, DEAD } state; /* LATER: a fork there is no room for */
     uint32_t weight;
     unsigned parent; /* itself: none */
     bool zero;       /* the parent's condition, on this side */
@@ -66,6 +68,7 @@ struct thread {
     struct explore e;
     bool *nests; /* per loop: there are loops in the loops inside it */
     bool *outer; /* there are loops inside it */
+    bool *walks; /* and one of them moves the pointer */
     bool *taken; /* it, or one around it, has a tree */
     bool changed;
 
@@ -102,8 +105,8 @@ static void keep_next(struct thread *t, struct twig *k) {
             k->next[i] = explore_next_cell(&t->e, t->phi[i]);
 }
 
-/* Follows the code from a twig on to the next decision. */
-static bool see_twig(struct thread *t, unsigned n) {
+/* Follows the code from a twig on to the next decision; room: for twigs. */
+static bool see_twig(struct thread *t, unsigned n, unsigned room) {
     struct twig *k = &t->twig[n];
     bool side[EXPLORE_FORKS];
     unsigned depth = 0;
@@ -118,8 +121,8 @@ static bool see_twig(struct thread *t, unsigned n) {
         keep_next(t, k);
     if (k->state != FORK)
         return true;
-    if (t->ntwig + 2 > NODES) {
-        k->state = DEAD;
+    if (t->ntwig + 2 > room) {
+        k->state = LATER;
         return true;
     }
     k->cond = k->way.decision[k->way.ndecision - 1].cond;
@@ -173,36 +176,57 @@ static void prune(struct thread *t) {
     }
 }
 
-static bool grow(struct thread *t) {
-    struct explore *e = &t->e;
-    t->nphi = t->ntwig = 0;
-    IR_FOR_INSNS (t->f, e->head, v) {
+/* Lists the head's phis; false if there are too many. */
+static bool list_phis(struct thread *t) {
+    t->nphi = 0;
+    IR_FOR_INSNS (t->f, t->e.head, v) {
         if (!ir_is(t->f, v, OP_PHI))
             break;
         if (t->nphi == EXPLORE_PHIS)
             return false;
         t->phi[t->nphi++] = v;
     }
-    add_twig(t, 0, false, CERTAIN);
-    for (int n = 0; n >= 0; n = likeliest(t))
-        if (!see_twig(t, (unsigned)n))
-            return false;
-    agree(t);
-    prune(t);
     return true;
 }
 
-/* Ways enough that most iterations may find theirs?  (That all do only loops without end promise.)
- */
+static bool grow(struct thread *t, unsigned decisions) {
+    for (unsigned i = 0; i < t->ntwig; i++)
+        if (t->twig[i].state == LATER)
+            t->twig[i].state = UNSEEN;
+    for (int n = likeliest(t); n >= 0; n = likeliest(t))
+        if (!see_twig(t, (unsigned)n, 2 * decisions + 1))
+            return false;
+    return true;
+}
+
+/* Ways enough that a good part of all iterations may find theirs, and a test on each that need not
+ * be made any more.  (That no way leaves the loop only loops without end promise.) */
 static bool pays(struct thread *t) {
-    uint32_t weight = 0;
-    bool dead = false;
+    int64_t usual = usual_move(t);
+    uint64_t weight = 0, known = 0;
+    bool leaves = false;
     for (unsigned i = 0; i < t->ntwig; i++) {
-        dead |= t->twig[i].state == DEAD;
-        if (t->twig[i].state == WAY)
-            weight += t->twig[i].weight;
+        const struct twig *k = &t->twig[i];
+        leaves |= k->state != WAY && k->state != FORK;
+        if (k->state == WAY && k->way.delta == usual) {
+            weight += k->weight;
+            known += (uint64_t)k->weight * k->way.known;
+        }
     }
-    return dead && weight >= CERTAIN / 8;
+    return leaves && weight > CERTAIN / 8 && known >= weight;
+}
+
+static bool make_tree(struct thread *t) {
+    t->ntwig = 0;
+    add_twig(t, 0, false, CERTAIN);
+    if (!list_phis(t) || !grow(t, TRIAL) || !pays(t) || !grow(t, DECISIONS))
+        return false;
+    for (unsigned i = 0; i < t->ntwig; i++)
+        if (t->twig[i].state == LATER)
+            t->twig[i].state = DEAD;
+    agree(t);
+    prune(t);
+    return true;
 }
 
 /* ---- values ---- */
@@ -411,8 +435,7 @@ static void write_tree(struct thread *t) {
 
 static void consider(struct thread *t, uint32_t n) {
     struct explore *e = &t->e;
-    if (explore_begin(e, n) && (t->outer[n] || e->nscan > 0) && grow(t) && pays(t) &&
-        pass_may(t->env)) {
+    if (explore_begin(e, n) && (t->walks[n] || e->nscan > 0) && make_tree(t) && pass_may(t->env)) {
         write_tree(t);
         t->taken[n] = true;
     }
@@ -425,11 +448,14 @@ static void start(struct thread *t) {
     cells_init(&t->cells, f);
     t->nests = xcalloc(t->cfg.loops.nloop, sizeof *t->nests);
     t->outer = xcalloc(t->cfg.loops.nloop, sizeof *t->outer);
+    t->walks = xcalloc(t->cfg.loops.nloop, sizeof *t->walks);
     t->taken = xcalloc(t->cfg.loops.nloop, sizeof *t->taken);
     for (uint32_t n = t->cfg.loops.nloop; n-- > 1;) {
         uint32_t up = t->cfg.loops.loop[n].parent;
         t->nests[up] |= t->outer[n];
         t->outer[up] = true;
+        IR_FOR_INSNS (f, t->cfg.loops.loop[n].head, v)
+            t->walks[up] |= ir_is(f, v, OP_PHI) && ir_at(f, v)->kind == KIND_PTR;
     }
     explore_init(&t->e, f);
     t->e.singly = true;
@@ -444,6 +470,7 @@ static void finish(struct thread *t) {
     cfg_free(&t->cfg);
     xfree(t->nests);
     xfree(t->outer);
+    xfree(t->walks);
     xfree(t->taken);
     xfree(t->made);
     xfree(t->log);
