@@ -220,9 +220,28 @@ static bool is_plain(const struct mach *m, const struct mblock *b, uint32_t firs
     return true;
 }
 
+/* Does a phi behind walk w take a constant from it?  The code for that stands before the latch's
+ * branch, which a walk run at once never comes to. */
+static bool hands_on_constant(const struct func *f, const struct walk *w) {
+    const struct block_data *latch = ir_block(f, w->latch);
+    for (unsigned n = 0; n < latch->nsucc; n++) {
+        unsigned slot = ir_pred_slot(f, w->latch, latch->succ[n]);
+        IR_FOR_INSNS (f, latch->succ[n], v) {
+            const struct insn *in = ir_at(f, v);
+            if (in->op != OP_PHI)
+                break;
+            if (ir_is_const(f, slot == 0 ? in->a : in->b))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* The machine block at the end of walk w, whose head is b, if leaving the loop there is as good as
  * not having been in it: all values but the pointer are where they were.  0: none. */
 static uint32_t walk_latch(const struct mach *m, uint32_t b, const struct walk *w) {
+    if (hands_on_constant(m->ir, w))
+        return 0;
     uint32_t last = b;
     while (last < m->nblock && m->block[last].ir_block != w->latch.i)
         last++;

@@ -1,0 +1,2 @@
+What is handed on by a loop over records that runs as one instruction
++[>>-<]-[.+]<[<]
