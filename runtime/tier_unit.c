@@ -13,7 +13,7 @@
 #include "runtime/alloc.h"
 
 #define SMALL       16      /* operations of a loop that is never called */
-#define LARGE       2000    /* operations of an inner loop that always is */
+#define LARGE       6000    /* operations of an inner loop that always is */
 #define MOST        200000  /* operations of a unit */
 #define LONGEST_WAY 4000000 /* operations that are looked at to see whether a loop is balanced */
 
@@ -27,6 +27,11 @@ struct cut {
     uint32_t open; /* index in out[] of the innermost open bracket, whose arg links outwards */
     uint32_t depth, max_depth;
     uint32_t inside; /* number of the innermost loop that has one */
+    struct part {
+        uint32_t loop, at; /* its number, and where it opens in out[] */
+    } * part;              /* loops that come along */
+    uint32_t npart, part_cap;
+    bool calls_long;
 };
 
 /* The way through a loop, taken once: where the pointer is at least, seen from the start. */
@@ -101,6 +106,8 @@ static void put_close(struct cut *c, const struct bf_op *close) {
         c->inside = c->t->loop[close->arg].parent;
     if (close->kind == T0_CLOSE && open != 0 && c->n - open > LARGE) {
         c->n = open;
+        while (c->npart > 0 && c->part[c->npart - 1].at >= open)
+            c->npart--;
         put_call(c, (uint32_t)close->arg);
         return;
     }
@@ -116,8 +123,18 @@ static uint32_t cut_open(struct cut *c, uint32_t i) {
         put_call(c, tiers_number(c->t, i, c->inside));
         return close + 1;
     }
-    if (op->kind == T0_OPEN)
-        c->inside = (uint32_t)c->t->op[close].arg;
+    if (op->kind == T0_OPEN) {
+        uint32_t loop = (uint32_t)c->t->op[close].arg;
+        const struct tier_loop *l = &c->t->loop[loop];
+        if ((l->state == TIER_COMPILED || l->state == TIER_REQUESTED) && tiers_is_long(l)) {
+            put_call(c, loop);
+            c->calls_long = true;
+            return close + 1;
+        }
+        c->inside = loop;
+        c->part = xgrow(c->part, &c->part_cap, (uint64_t)c->npart + 1, sizeof *c->part);
+        c->part[c->npart++] = (struct part){loop, c->n};
+    }
     put_open(c, op->src);
     return i + 1;
 }
@@ -139,6 +156,10 @@ bool tier_unit_cut(struct tiers *t, uint32_t loop, struct tier_request *r) {
         i++;
     }
     *r = (struct tier_request){.loop = loop};
+    for (uint32_t k = 0; k < c.npart && c.n < MOST; k++)
+        t->loop[c.part[k].loop].cover = loop;
+    xfree(c.part);
+    t->loop[loop].is_long = c.calls_long;
     if (c.n >= MOST) {
         xfree(c.out);
         xfree(c.left);

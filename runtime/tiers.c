@@ -1,7 +1,8 @@
 /* tiers.c: counts how hot loops are, has them compiled, and puts what comes back into place.
  *
  * A loop has a budget of rounds, counted down by tier 0.  When it is used up:
- *   cold       it, or a loop around it that is turning as well, is handed to the compiler
+ *   cold       it, or a loop around it that is turning as well, is asked for (tier_choice.c)
+ *   waiting    the compiler has other work
  *   requested  not ready yet: another small budget
  *   compiled   its unit runs it to its end; the budget stays 1, so that every entry comes here
  *   failed     a budget for ever
@@ -144,7 +145,9 @@ uint32_t tiers_number(struct tiers *t, uint32_t open, uint32_t parent) {
                                     .close = (uint32_t)(close - t->op),
                                     .parent = parent,
                                     .budget = budget,
-                                    .granted = budget};
+                                    .granted = budget,
+                                    .cover = NO_LOOP,
+                                    .patience = TIER_PATIENCE};
     t->slot[n] = tiers_call;
     close->kind = T0_CLOSE;
     close->arg = (int32_t)n;
@@ -182,6 +185,7 @@ static int tiers_go(struct tiers *t, int where) {
 static void tiers_take(struct tiers *t, const struct tier_result *r) {
     struct tier_loop *l = &t->loop[r->loop];
     l->rounds += l->granted - l->budget;
+    t->nrequest--;
     if (!r->ok) {
         l->state = TIER_FAILED;
         tiers_grant(l, FOR_EVER);
@@ -198,6 +202,7 @@ static void tiers_take(struct tiers *t, const struct tier_result *r) {
     t->stats->bytes += r->code.bytes;
     t->stats->milliseconds += r->code.milliseconds;
     l->state = TIER_COMPILED;
+    l->taken = l->entries;
     tiers_grant(l, 1);
     tiers_log(t, r->loop, "was compiled in %.2f ms: %u bytes; %llu rounds were interpreted",
               r->code.milliseconds, r->code.bytes, (unsigned long long)l->rounds);
@@ -216,17 +221,6 @@ static void tiers_poll(struct tiers *t) {
     pthread_mutex_unlock(&w->lock);
 }
 
-/* The loop to compile when this one is hot: the outermost around it that is turning, too. */
-static uint32_t tiers_choose(const struct tiers *t, uint32_t loop) {
-    for (;;) {
-        uint32_t up = t->loop[loop].parent;
-        if (up == NO_LOOP || t->loop[up].state != TIER_COLD ||
-            tiers_rounds(&t->loop[up]) < t->o->threshold / 4)
-            return loop;
-        loop = up;
-    }
-}
-
 /* What compiling needs is made ready when it is asked for the first time: most programs that print
  * a line and end never ask.  False: machine code cannot run. */
 static bool tiers_prepare(struct tiers *t) {
@@ -239,8 +233,8 @@ static bool tiers_prepare(struct tiers *t) {
     return t->can_compile;
 }
 
-/* `hot` is the loop itself or one inside it. */
-static void tiers_request(struct tiers *t, uint32_t loop, uint32_t hot) {
+/* Hands a loop to the compiler. */
+static void tiers_request(struct tiers *t, uint32_t loop) {
     struct tier_request r;
     if (!tiers_prepare(t)) {
         t->loop[loop].state = TIER_FAILED;
@@ -253,12 +247,14 @@ static void tiers_request(struct tiers *t, uint32_t loop, uint32_t hot) {
         return;
     }
     tiers_log(t, loop, "%s after %llu rounds in %u entries: %u operations, %u calls",
-              loop == hot ? "is hot" : "surrounds a hot one",
+              t->loop[loop].around ? "surrounds a hot one" : "is hot",
               (unsigned long long)tiers_rounds(&t->loop[loop]), t->loop[loop].entries,
               r.program.nop, r.ncalls);
     t->stats->requests++;
     t->stats->ops += r.program.nop;
     t->loop[loop].state = TIER_REQUESTED;
+    t->nrequest++;
+    tiers_drop_covered(t, loop);
     if (t->worker != NULL) {
         worker_ask(t->worker, &r);
     } else {
@@ -267,6 +263,12 @@ static void tiers_request(struct tiers *t, uint32_t loop, uint32_t hot) {
         tiers_go(t, where);
         tiers_take(t, &result);
     }
+}
+
+/* Keeps the compiler busy: one loop for it to work on, and one to go on with. */
+static void tiers_hand_over(struct tiers *t) {
+    while (t->nwaiting > 0 && t->nrequest < TIER_AHEAD)
+        tiers_request(t, tiers_next(t));
 }
 
 /* May a unit be entered?  Not when the stack is short. */
@@ -279,15 +281,19 @@ bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer) {
     struct tier_loop *l = &t->loop[loop];
     uint32_t before = l->granted;
     l->rounds += l->granted - l->budget;
+    if (l->state != TIER_COMPILED)
+        tiers_heat(t, loop, l->granted - l->budget);
     tiers_grant(l, t->o->threshold);
-    if (l->state == TIER_COLD) {
-        tiers_request(t, tiers_choose(t, loop), loop);
-        l = &t->loop[loop]; /* requests number loops */
-    }
+    if (l->state == TIER_COLD)
+        tiers_choose(t, loop);
+    tiers_hand_over(t);
+    l = &t->loop[loop]; /* requests number loops */
     switch ((enum tier_state)l->state) {
     case TIER_COLD: /* a loop around it was chosen */
         return false;
+    case TIER_WAITING:
     case TIER_REQUESTED:
+        l->urgency++;
         tiers_grant(l, WAIT_ROUNDS);
         return false;
     case TIER_FAILED:
@@ -302,6 +308,7 @@ bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer) {
     if (before == 1)
         l->rounds--; /* the unit's, all of them */
     l->unit_entries++;
+    tiers_heat_entry(t, loop);
     t->stats->entries++;
     int where = tiers_go(t, PROFILE_CODE);
     *pointer = t->slot[loop](t->rt, *pointer, loop);
@@ -384,6 +391,7 @@ bool tiers_run(struct program *p, struct rt *rt, const struct tier_options *o,
         xfree(t.loop[i].trips);
     xfree(t.loop);
     xfree(t.slot);
+    xfree(t.waiting);
     rt->tiers = NULL;
     rt->loop = NULL;
     return over;

@@ -18,7 +18,8 @@ enum tier_kind {
 };
 
 enum tier_state {
-    TIER_COLD, /* not hot yet */
+    TIER_COLD,    /* not hot yet */
+    TIER_WAITING, /* asked for, but others come first */
     TIER_REQUESTED,
     TIER_COMPILED, /* tiers.slot[] has its unit */
     TIER_FAILED,   /* cannot be compiled */
@@ -33,13 +34,23 @@ struct tier_loop {
     uint32_t entries;
     uint64_t rounds;       /* but those of the present budget */
     uint32_t unit_entries; /* of its unit, from tier 0 */
+    uint32_t own;          /* operations of a round without those of inner loops; 0: not counted */
+    uint32_t cover;        /* the unit it is part of, or NO_LOOP */
+    uint32_t urgency;      /* looks since it was asked for, at it or at a loop inside */
+    uint64_t heat;         /* operations that it and the loops inside have run, roughly */
+    uint32_t taken;        /* entries when it was compiled */
     uint64_t before;       /* with a profile: rounds when it was entered */
     uint32_t *trips;       /* with a profile: how often an entry made 2^i and more rounds */
     uint32_t left;         /* as program.left of its calls, once `balanced` is known */
     uint8_t state;         /* enum tier_state */
     uint8_t balanced;      /* enum tier_balance */
+    uint8_t patience;      /* looks for which it waits for a loop around it that was asked for */
+    bool around;           /* was asked for because a loop inside it was hot */
+    bool is_long;          /* its unit calls long loops: so it is long itself */
 };
-#define NO_LOOP UINT32_MAX
+#define NO_LOOP       UINT32_MAX
+#define TIER_PATIENCE 8 /* see struct tier_loop */
+#define TIER_AHEAD    2 /* loops that the compiler has at a time */
 
 static inline uint64_t tiers_rounds(const struct tier_loop *l) {
     return l->rounds + (l->granted - l->budget);
@@ -77,9 +88,12 @@ struct tiers {
     struct tier_loop *loop;
     rt_loop **slot; /* by loop; rt->loop */
     uint32_t nloop, loop_cap, slot_cap;
-    bool prepared, can_compile;      /* a loop was hot; faults can be caught */
-    uint32_t deep;                   /* calls that came by rt->loop_deep */
-    struct tier_worker *worker;      /* NULL: compiling is done when it is asked for */
+    bool prepared, can_compile; /* a loop was hot; faults can be caught */
+    uint32_t deep;              /* calls that came by rt->loop_deep */
+    struct tier_worker *worker; /* NULL: compiling is done when it is asked for */
+    uint32_t *waiting;          /* loops asked for and not handed to the compiler yet */
+    uint32_t nwaiting, waiting_cap;
+    uint32_t nrequest;               /* handed to it, and not come back */
     struct profile *profile;         /* NULL: nothing is counted or sampled */
     const struct bf_op *volatile at; /* with a profile: the operation of tier 0 */
 };
@@ -99,9 +113,24 @@ uint32_t tiers_number(struct tiers *t, uint32_t open, uint32_t parent);
  * count and decides.  True: the loop was run to its end by its unit, *pointer is where. */
 bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer);
 
+/* ---- tier_choice.c ---- */
+
+/* Notes the rounds of a loop since it was looked at last: it and what is around it got hotter. */
+void tiers_heat(struct tiers *t, uint32_t loop, uint64_t rounds);
+/* A compiled loop is entered once more. */
+void tiers_heat_entry(struct tiers *t, uint32_t loop);
+/* Does an entry of the loop take so long that calling its unit costs nothing beside it? */
+bool tiers_is_long(const struct tier_loop *l);
+/* The loop is hot and cold: asks for it or a loop around it, if it is not to wait for another. */
+void tiers_choose(struct tiers *t, uint32_t loop);
+/* Takes the most urgent out of the loops that wait, which are not none. */
+uint32_t tiers_next(struct tiers *t);
+/* Those that wait and have become part of this unit need not wait any more. */
+void tiers_drop_covered(struct tiers *t, uint32_t unit);
+
 /* ---- tier_unit.c ---- */
 
-/* Cuts a loop out of the program.  False: it is too large. */
+/* Cuts a loop out of the program, and notes which loops it covers.  False: it is too large. */
 bool tier_unit_cut(struct tiers *t, uint32_t loop, struct tier_request *r);
 
 #endif

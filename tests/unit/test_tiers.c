@@ -224,7 +224,7 @@ Test(tiers, the_outermost_loop_that_turns_is_chosen) {
 Test(tiers, large_inner_loops_are_called) {
     struct text code = {0};
     text_put(&code, "+++[>++[");
-    for (int i = 0; i < 1500; i++)
+    for (int i = 0; i < 4000; i++)
         text_put(&code, ">+.<");
     text_put(&code, "-]<-]");
     struct setting s = usual;
@@ -233,6 +233,33 @@ Test(tiers, large_inner_loops_are_called) {
     cr_assert(strstr(cuts.p, "(1 balanced)") != NULL, "%s", cuts.p);
     cr_assert_gt(stats.calls, 0);
     text_free(&code);
+}
+
+/* Each entry of the middle loop takes long, so that the outer one calls its unit. */
+Test(tiers, long_loops_are_called) {
+    static const char count[] =
+        "++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++";
+    struct text code = {0};
+    text_fmt(&code, "%s[>%s[>%s[", count, count, count);
+    for (int i = 0; i < 200; i++)
+        text_put(&code, ">+");
+    for (int i = 0; i < 200; i++)
+        text_char(&code, '<');
+    text_put(&code, "-]<-]<-]");
+    struct setting s = usual;
+    s.threshold = 64;
+    agrees(code.p, s);
+    cr_assert(strstr(cuts.p, "++(1 balanced)<-]\n") != NULL, "%s", cuts.p);
+    text_free(&code);
+}
+
+/* The inner loops are as hot as the middle one, which they are part of: one unit does for all. */
+Test(tiers, loops_of_a_unit_are_not_compiled_again) {
+    struct setting s = usual;
+    s.threshold = 64;
+    struct tier_stats stats = agrees("-[>++[>+.[-]<-]>++[>+.[-]<-]<<-]", s);
+    cr_assert_str_eq(cuts.p, "[>++[>+.[-]<-]>++[>+.[-]<-]<<-]\n");
+    cr_assert_eq(stats.units, 1);
 }
 
 /* ---- runs ---- */
