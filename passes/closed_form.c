@@ -329,8 +329,8 @@ static bool form_solve_phi(struct form *m, unsigned i) {
     m->chain[i].known = false;
     if (!next.known || !begins || (next.self && next.degree == FORM_DEGREE))
         return false;
-    if (!next.self) { /* the same from every iteration */
-        if (next.degree > 0 || !(m->peeled || next.c[0] == m->start[i]))
+    if (!next.self) { /* the same from every iteration, the one before the chain begins included */
+        if (next.degree > 0 || next.c[0] != begins)
             return false;
         m->chain[i] = next;
         return true;
