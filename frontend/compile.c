@@ -208,6 +208,7 @@ static void compile_run_passes(struct func *f, const struct options *o, const ch
         compile_passes = pass_stats_new();
     struct pipeline_options options = {.level = (int)o->level,
                                        .kept = o->action == ACT_ASM,
+                                       .interpreted = o->engine == ENGINE_INTERP,
                                        .prerun_steps = o->prerun_steps,
                                        .passes = o->passes,
                                        .print_before = before,

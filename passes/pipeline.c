@@ -24,6 +24,10 @@ enum when {
 /* Records from which on a function is large. */
 #define LARGE 100000
 
+/* Passes that levels leave out for an interpreter: they save machine code a branch, or waiting for
+ * a store, with more instructions, each of which an interpreter pays for. */
+#define COMPILED_ONLY "peel"
+
 /* Passes, and what cleans up behind them if they changed anything. */
 struct stage {
     const char *passes, *then;
@@ -291,13 +295,17 @@ static bool run_pass(struct driver *d, const struct pass_info *p) {
     return ok;
 }
 
+static bool is_left_out(const struct driver *d, const struct pass_info *p) {
+    return d->o->interpreted && !d->o->passes && is_named(COMPILED_ONLY, p->name);
+}
+
 /* Runs the pass with this name; *stop: it was the one to stop after. */
 static bool run_name(struct driver *d, const char *name, size_t len, bool *stop) {
     const struct pass_info *p = pass_find(name, len);
     if (!p)
         bug("no pass is named %.*s", (int)len, name);
     *stop = d->o->stop_after && strcmp(d->o->stop_after, p->name) == 0;
-    return run_pass(d, p);
+    return is_left_out(d, p) || run_pass(d, p);
 }
 
 /* *stop: the pass to stop after was among them. */
@@ -375,7 +383,7 @@ bool pipeline_run(struct func *f, const struct pipeline_options *o, struct text 
 
 void pipeline_list(struct text *out) {
     text_put(out, "Passes, and what each level runs (what is in brackets: if those before changed "
-                  "anything):\n");
+                  "anything;\nfor --interp without " COMPILED_ONLY "):\n");
     for (unsigned i = 0; i < pass_table_size; i++)
         text_fmt(out, "  %-14s %s\n", pass_table[i].name, pass_table[i].what);
     for (int level = 0; level <= MAX_LEVEL; level++) {

@@ -10,6 +10,7 @@
 struct pipeline_options {
     int level;                /* -O0 to -O3 */
     bool kept;                /* the code will be kept (-S): time spent now is well spent */
+    bool interpreted;         /* an interpreter will run it: an instruction costs a dispatch */
     uint64_t prerun_steps;    /* how far prerun may go; 0: as far as is usual */
     const char *passes;       /* --passes=a,b,c: these instead of the level's; NULL: the level's */
     const char *print_before; /* "all" or names separated by commas; NULL: none */

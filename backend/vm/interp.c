@@ -432,6 +432,7 @@ struct vm_code *vm_decode(const struct mach *m) {
                           .n = d.nword,
                           .walk = d.walk,
                           .nwalk = d.nwalk,
+                          .scan = vm_scan_for(m->cell_bits, vm_native_vectors()),
                           .nframe = VM_NREGS + m->nslots,
                           .ir = m->ir,
                           .cell_bits = m->cell_bits};
@@ -445,43 +446,6 @@ void vm_code_free(struct vm_code *c) {
     xfree(c->src);
     xfree(c->walk);
     xfree(c);
-}
-
-/* ---- scans ---- */
-
-/* The first zero cell from p on in steps of `step` bytes; the address at which the scan leaves the
- * tape if there is none. */
-#define DEFINE_SCAN(name, cell_t)                                                                  \
-    static inline uint8_t *name(const struct tape *t, uint8_t *p, int64_t step) {                  \
-        const uintptr_t base = (uintptr_t)t->base;                                                 \
-        const uint64_t bytes = t->bytes;                                                           \
-        uintptr_t at = (uintptr_t)p, by = (uintptr_t)step;                                         \
-        /* Between two cells of the tape there are only such. */                                   \
-        while (at - base < bytes && at + 3 * by - base < bytes) {                                  \
-            for (unsigned n = 0; n < 4; n++, at += by)                                             \
-                if (*(cell_t *)at == 0)                                                            \
-                    return (uint8_t *)at;                                                          \
-        }                                                                                          \
-        while (at - base < bytes && *(cell_t *)at != 0)                                            \
-            at += by;                                                                              \
-        return (uint8_t *)at;                                                                      \
-    }
-DEFINE_SCAN(scan_any_8, uint8_t)
-DEFINE_SCAN(scan_16, uint16_t)
-DEFINE_SCAN(scan_32, uint32_t)
-DEFINE_SCAN(scan_64, uint64_t)
-
-/* Steps of one byte go to the C library, which looks at many cells at once. */
-static inline uint8_t *scan_8(const struct tape *t, uint8_t *p, int64_t step) {
-    uint64_t at = (uintptr_t)p - (uintptr_t)t->base;
-    if ((step != 1 && step != -1) || at >= t->bytes)
-        return scan_any_8(t, p, step);
-    if (step == 1) {
-        uint8_t *zero = memchr(p, 0, t->bytes - at);
-        return zero ? zero : t->base + t->bytes;
-    }
-    uint8_t *zero = memrchr(t->base, 0, at + 1);
-    return zero ? zero : t->base - 1;
 }
 
 /* ---- running ---- */

@@ -53,9 +53,17 @@ struct vm_walk {
     int64_t low, high;  /* of the bytes a round accesses, the first and the one past the last */
     uintptr_t from;     /* a round may begin in [from, from + span) */
     uint64_t span;
+    uintptr_t batch_from; /* so may one that is followed by some others, see walk.c */
+    uint64_t batch_span;
     unsigned nop;
     struct vm_walk_op op[WALK_MAX_OPS];
 };
+
+/* The first zero cell from p on in steps of `step` bytes, or where that leaves the tape. */
+typedef uint8_t *vm_scan(const struct tape *t, uint8_t *p, int64_t step);
+
+/* What scans compare cells by. */
+enum vm_vectors { VM_NO_VECTORS, VM_SSE2, VM_AVX2 };
 
 struct vm_code {
     struct vm_word *word;
@@ -63,6 +71,7 @@ struct vm_code {
     uint32_t n, nframe;
     struct vm_walk *walk;
     uint32_t nwalk;
+    vm_scan *scan;
     const struct func *ir; /* for strings; not owned */
     unsigned cell_bits;
     bool threaded; /* ops were replaced by addresses */
@@ -74,6 +83,9 @@ void vm_code_free(struct vm_code *c);
 struct vm_walk vm_walk_make(const struct walk *w, unsigned cell_bits);
 /* Sets the limits for tape t. */
 void vm_walk_place(struct vm_walk *k, const struct tape *t);
+/* The function that scans cells of this width; the vectors this machine has. */
+vm_scan *vm_scan_for(unsigned cell_bits, enum vm_vectors vectors);
+enum vm_vectors vm_native_vectors(void);
 /* Runs decoded code, always with the same dispatch. */
 void vm_execute(struct vm_code *c, struct rt *rt, uint8_t *pointer, enum vm_dispatch dispatch);
 

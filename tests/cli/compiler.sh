@@ -42,6 +42,9 @@ for p in fold offset-merge clear-loop mul-loop scan-loop forward dse dce; do
     sh_ok "there is a pass $p" 0 '1\n' '' '$bfopt --list-passes | grep -c "^  '$p' "'
 done
 sh_ok "the list of operations" 0 '1\n' '' '$bfopt --list-ops | grep -c "^scan "'
+sh_ok "passes for machine code only" 0 '0 1 1\n' '' '
+    runs() { $bfopt "$@" --time-passes -e ">+[[>]+[<]>-]" 2>&1 | grep -c " ms  peel "; }
+    echo $(runs --interp) $(runs --jit) $(runs --interp --passes=peel)'
 ok "statistics" 0 'Hi\n' '~^clear-loop\|^ra.intervals' --jit --stats -e "$hi"
 ok "times" 0 'Hi\n' '~ ms  run$' --time-passes -e "$hi"
 for n in 0 1 2 5 10; do

@@ -359,6 +359,7 @@ static struct func *run_passes(struct differ *d, struct func *f, const struct co
                                struct text *why) {
     struct pipeline_options po = {.level = (int)c->level,
                                   .kept = c->engine == ENGINE_ASM,
+                                  .interpreted = c->engine <= ENGINE_SWITCH,
                                   .prerun_steps = c->prerun_steps,
                                   .verify_each = d->o.verify,
                                   .validate_each = d->o.validate,
