@@ -54,7 +54,7 @@ static const struct stage level_1[] = {
 static const struct stage level_2[] = {
     /* What is done need not be optimized. */
     {"prerun", NULL, FULL},
-    {"fold,offset-merge,forward,fold,dse,dce", NULL, SMALL},
+    {"offset-merge,forward,fold,dse,dce", NULL, SMALL},
     /* Besides: ways back are cut short; detours that cannot leave the tape are always taken. */
     {"scan-loop,clear-loop,mul-loop",
      "offset-merge,home,peel,inbounds,if-convert,forward,fold,dse,dce"},
