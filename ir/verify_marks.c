@@ -33,7 +33,7 @@ static const struct span everything = {INT64_MIN, INT64_MAX};
 
 #define MAX_WALKS 200 /* that suppose something */
 #define HURRY     8
-#define NEAR      16 /* cells */
+#define NEAR      64 /* cells */
 
 struct root {
     value v;
