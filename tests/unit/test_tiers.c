@@ -40,9 +40,12 @@ static void show_cut(const struct program *p) {
         static const char up[] = "+>,.[]#", down[] = "-<,.[]#";
         const struct bf_op *op = &p->op[i];
         int n = op->kind == BF_ADD || op->kind == BF_MOVE ? op->arg : 1;
-        if (op->kind == BF_CALL || op->kind == BF_CALL_BALANCED)
-            text_fmt(&cuts, op->kind == BF_CALL ? "(%d)" : "(%d balanced)", op->arg);
-        else if (p->nop < 200)
+        if (op->kind == BF_CALL || op->kind == BF_CALL_BALANCED) {
+            text_fmt(&cuts, op->kind == BF_CALL ? "(%d" : "(%d balanced", op->arg);
+            if (p->left[i] != 0)
+                text_fmt(&cuts, ", left %u", p->left[i] - 1);
+            text_char(&cuts, ')');
+        } else if (p->nop < 200)
             for (int k = 0; k < (n < 0 ? -n : n); k++)
                 text_char(&cuts, (n < 0 ? down : up)[op->kind]);
     }
@@ -210,8 +213,19 @@ Test(tiers, units_are_loops_without_what_never_ran) {
     cut_is("+++[>+.[->+<]>[-]<<-]", "[>+.[->+<]>[-]<<-]\n");
     /* What never ran is called if it is long, and comes along if it is short. */
     cut_is("+++[>.[.]<-]", "[>.[.]<-]\n");
-    cut_is("+++[>.[.>.>.>.>.>.>.>.>.>.<<<<<<<<<]<-]", "[>.(1 balanced)<-]\n");
-    cut_is("+++[>.[.>.>.>.>.>.>.>.>.>.<<<<<<<<]<-]", "[>.(1)<-]\n");
+    cut_is("+++[>.[.>.>.>.>.>.>.>.>.>.<<<<<<<<<]<-]", "[>.(1 balanced, left 0)<-]\n");
+    cut_is("+++[>.[.>.>.>.>.>.>.>.>.>.<<<<<<<<]<-]", "[>.(1, left 0)<-]\n");
+}
+
+Test(tiers, calls_say_how_far_left_they_reach) {
+    /* Each round begins where the last one ended, or to the right; loops inside may not run. */
+    cut_is("+++[>.[<<.>>.>.>.>.>.>.>.<<<<<<]<-]", "[>.(1 balanced, left 2)<-]\n");
+    cut_is("+++[>.[.>.>.>.>.>.>.>.<<<<<<<<<.>>>]<-]", "[>.(1, left 2)<-]\n");
+    cut_is("+++[>.[.>.>.>.[>>]<<<<.>>.>.>.>.>]<-]", "[>.(1, left 1)<-]\n");
+    /* Nothing is known of who goes left, by itself or by a loop inside, or shows the cells. */
+    cut_is("+++[>.[.>.>.>.>.>.>.>.<<<<<<<<]<-]", "[>.(1)<-]\n");
+    cut_is("+++[>.[.>.>.>.>.>.>.>.[<]>>>>>>]<-]", "[>.(1)<-]\n");
+    cut_is("+++[>.[.>.>.>.>#.>.>.>.<<<<<<<]<-]", "[>.(1 balanced)<-]\n");
 }
 
 Test(tiers, the_outermost_loop_that_turns_is_chosen) {
@@ -230,7 +244,7 @@ Test(tiers, large_inner_loops_are_called) {
     struct setting s = usual;
     s.threshold = 3;
     struct tier_stats stats = agrees(code.p, s);
-    cr_assert(strstr(cuts.p, "(1 balanced)") != NULL, "%s", cuts.p);
+    cr_assert(strstr(cuts.p, "(1 balanced, left 0)") != NULL, "%s", cuts.p);
     cr_assert_gt(stats.calls, 0);
     text_free(&code);
 }
