@@ -263,7 +263,7 @@ Test(tiers, long_loops_are_called) {
     struct setting s = usual;
     s.threshold = 64;
     agrees(code.p, s);
-    cr_assert(strstr(cuts.p, "++(1 balanced)<-]\n") != NULL, "%s", cuts.p);
+    cr_assert(strstr(cuts.p, "++(1 balanced, left 0)<-]\n") != NULL, "%s", cuts.p);
     text_free(&code);
 }
 
