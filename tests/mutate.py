@@ -33,6 +33,7 @@ COMMANDS = [
     ("^ir/", ["tests/test_build"]),
     ("^ir/", ["tests/test_walk"]),
     ("^backend/", ["tests/test_ra_check"]),
+    ("^backend/", ["tests/test_mach"]),
     ("^backend/", ["tests/test_ra"]),
     ("^backend/", ["tests/test_encode"]),
     ("^backend/", ["tests/test_emit"]),

@@ -30,4 +30,14 @@ enum {
 extern const struct mdesc fake_rows[T_COUNT];
 extern const struct target fake_target;
 
+/* A function of the target, though without register 7, from a list of statements: `mix v2 v0 v1`,
+ * with `#5` for the immediate, `s1` for a slot and so on (set_field); what is not given is 0, size
+ * 8, of no place in the source.  `b 0 > 12 /1` begins a block that block 0 leads to, that leads to
+ * blocks 1 and 2, and whose loop ends in block 1; without any, there is one block.  In allocated
+ * code a statement begins with the number of the statement it stems from (blocks are not counted),
+ * `.` if it is the allocator's own, `+` and a number if it writes a constant again. */
+struct mach *fake_mach(const char *text, bool allocated);
+/* Adds a statement, which is changed, to the last block. */
+void fake_add(struct mach *m, char *text);
+
 #endif

@@ -7,7 +7,6 @@
  * statement begins with the number of the statement it stems from (blocks are not counted), `.` if
  * it is the allocator's own, `+` and a number if it writes a constant again. */
 #include <criterion/criterion.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,113 +16,6 @@
 #include "runtime/text.h"
 #include "tests/unit/fake_target.h"
 
-/* ---- reading functions ---- */
-
-static void set_field(struct minsn *in, unsigned *nr, const char *word) {
-    int n = atoi(word + 1);
-    switch (word[0]) {
-    case 'v':
-    case 'r':
-        in->r[(*nr)++] = (mreg)n;
-        break;
-    case '_':
-        in->r[(*nr)++] = NO_REG;
-        break;
-    case '#':
-        in->imm = n;
-        break;
-    case 's': /* slot */
-    case 'd':
-        in->disp = n;
-        break;
-    case 'c':
-        in->cond = (uint8_t)n;
-        break;
-    case 't':
-        in->trap = (uint8_t)n;
-        break;
-    case 'a':
-        in->aux = (uint32_t)n;
-        break;
-    case 'p':
-        in->src = (uint32_t)n;
-        break;
-    case 'z':
-        in->size = (uint8_t)n;
-        break;
-    default:
-        cr_assert_fail("`%s`?", word);
-    }
-}
-
-static uint16_t op_called(const char *name) {
-    for (uint16_t op = 0; op < T_COUNT; op++)
-        if (strcmp(fake_rows[op].name, name) == 0)
-            return op;
-    cr_assert_fail("`%s`?", name);
-    return 0;
-}
-
-static void add_block(struct mach *m, const char *rest) {
-    m->block = xgrow(m->block, &m->block_cap, (uint64_t)m->nblock + 1, sizeof *m->block);
-    struct mblock b = {.first = m->ninsn, .end = m->ninsn};
-    bool behind = false;
-    for (const char *p = rest; *p; p++) {
-        if (*p == '>')
-            behind = true;
-        else if (*p == '/')
-            b.loop_end = (uint32_t)(*++p - '0');
-        else if (isdigit((unsigned char)*p) && behind)
-            b.succ[b.nsucc++] = (uint32_t)(*p - '0');
-        else if (isdigit((unsigned char)*p))
-            b.pred[b.npred++] = (uint32_t)(*p - '0');
-    }
-    m->block[m->nblock++] = b;
-}
-
-static void add_insn(struct mach *m, char *text) {
-    struct minsn in = {.size = 8, .r = {NO_REG, NO_REG, NO_REG}, .src = UINT32_MAX};
-    unsigned nr = 0;
-    char *save, *word = strtok_r(text, " ", &save);
-    if (m->allocated) {
-        in.again = word[0] == '+';
-        in.orig = word[0] == '.' ? 0 : (uint32_t)atoi(word + in.again) + 1;
-        word = strtok_r(NULL, " ", &save);
-    }
-    in.op = op_called(word);
-    if (fake_rows[in.op].role[0] == ROLE_NONE)
-        nr = 1;
-    while ((word = strtok_r(NULL, " ", &save)) != NULL)
-        set_field(&in, &nr, word);
-    for (unsigned n = 0; n < 3; n++)
-        if (!m->allocated && in.r[n] != NO_REG && in.r[n] >= m->nvreg)
-            m->nvreg = in.r[n] + 1;
-    mach_push(m, in);
-    m->block[m->nblock - 1].end = m->ninsn;
-}
-
-/* Register 7 is not allocatable. */
-static struct target seven;
-
-static struct mach *read_mach(const char *text, bool allocated) {
-    seven = fake_target;
-    seven.allocatable = 0x7f;
-    struct mach *m = mach_new(&seven);
-    m->allocated = allocated;
-    m->nslots = allocated ? 2 : 0;
-    char *copy = strdup(text), *save;
-    for (char *s = strtok_r(copy, ";", &save); s != NULL; s = strtok_r(NULL, ";", &save)) {
-        s += strspn(s, " ");
-        bool block = s[0] == 'b' && s[1] == ' ';
-        if (block || m->nblock == 0)
-            add_block(m, block ? s + 1 : "");
-        if (!block)
-            add_insn(m, s);
-    }
-    free(copy);
-    return m;
-}
-
 /* ---- cases ---- */
 
 struct ra_case {
@@ -132,7 +24,7 @@ struct ra_case {
 };
 
 static void check_case(const struct ra_case *t) {
-    struct mach *before = read_mach(t->before, false), *after = read_mach(t->after, true);
+    struct mach *before = fake_mach(t->before, false), *after = fake_mach(t->after, true);
     struct text error = {0};
     bool ok = ra_check(before, after, &error);
     if (t->error == NULL)
@@ -501,21 +393,21 @@ Test(ra_check, graphs) {
 Test(ra_check, many_names) {
     enum { COUNT = 300, LAST = COUNT - 2 }; /* register 5 has the names up to LAST */
     for (unsigned wrong = 0; wrong < 2; wrong++) {
-        struct mach *before = read_mach("const v0", false);
-        struct mach *after = read_mach("0 const r0", true);
+        struct mach *before = fake_mach("const v0", false);
+        struct mach *after = fake_mach("0 const r0", true);
         char text[64];
         for (unsigned n = 1; n < COUNT; n++) {
             snprintf(text, sizeof text, "move v%u v%u", n, n - 1);
-            add_insn(before, text);
+            fake_add(before, text);
             snprintf(text, sizeof text, "%u move r%u r%u", n, n == LAST ? 5 : n % 3,
                      n - 1 == LAST ? 5 : (n - 1) % 3);
-            add_insn(after, text);
+            fake_add(after, text);
         }
         for (unsigned n = 0; n <= LAST + wrong; n++) {
             snprintf(text, sizeof text, "out v%u", n);
-            add_insn(before, text);
+            fake_add(before, text);
             snprintf(text, sizeof text, "%u out r5", COUNT + n);
-            add_insn(after, text);
+            fake_add(after, text);
         }
         struct text error = {0};
         bool ok = ra_check(before, after, &error);
