@@ -169,11 +169,10 @@ static struct chain chain_trim(const struct form *m, struct chain x) {
 }
 
 static struct chain chain_add(struct form *m, struct chain a, struct chain b, enum op op) {
-    struct chain x = {.known =
-                          a.known && b.known && !(a.self && b.self) && !(b.self && op == OP_SUB),
+    struct chain x = {.known = true,
                       .self = a.self || b.self,
                       .degree = a.degree > b.degree ? a.degree : b.degree};
-    if (!x.known)
+    if (b.self && (a.self || op == OP_SUB))
         return (struct chain){.known = false};
     for (unsigned i = 0; i <= FORM_DEGREE; i++)
         x.c[i] = form_op(m, op, a.c[i], b.c[i]);
@@ -195,7 +194,7 @@ static unsigned chain_product_term(unsigned i, unsigned j, unsigned k) {
 
 static struct chain chain_mul(struct form *m, struct chain a, struct chain b) {
     struct chain x = chain_of(ZERO);
-    if (!a.known || !b.known || a.self || b.self || a.degree + b.degree > FORM_DEGREE)
+    if (a.self || b.self || a.degree + b.degree > FORM_DEGREE)
         return (struct chain){.known = false};
     x.degree = a.degree + b.degree;
     for (unsigned i = 0; i <= a.degree; i++) {

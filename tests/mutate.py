@@ -27,23 +27,23 @@ FILES = re.compile(r"^(passes/.*\.c|backend/(ra|pmove|select|mach)[a-z_]*\.c|bac
                    r"ir/(verify|verify_marks|validate|eval|ir|cfg)\.c)$")
 # The cheapest tests that are likely to notice come first; the pattern says for which files.
 COMMANDS = [
-    (".", ["tests/filetest", "tests/ir"]),
+    ("^ir/|^passes/", ["tests/filetest", "tests/ir"]),
     ("^ir/|pipeline|runner", ["tests/filetest", "--must-fail", "tests/must-fail"]),
     ("^ir/", ["tests/test_verify"]),
     ("^ir/", ["tests/test_build"]),
     ("^ir/", ["tests/test_walk"]),
-    ("^backend/", ["tests/test_ra_check"]),
-    ("^backend/", ["tests/test_mach"]),
-    ("^backend/", ["tests/test_ra"]),
-    ("^backend/", ["tests/test_encode"]),
-    ("^backend/", ["tests/test_emit"]),
+    ("^backend/(ra|pmove|mach)", ["tests/test_ra_check"]),
+    ("^backend/mach", ["tests/test_mach"]),
+    ("^backend/(ra|pmove)", ["tests/test_ra"]),
+    ("^backend/x64/(encode|bytes|emit)", ["tests/test_encode"]),
+    ("^backend/x64/(encode|bytes|emit)", ["tests/test_emit"]),
     ("^passes/(fold|expr|synth)", ["tests/test_fold_rules"]),
-    ("^backend/", ["tests/test_isel_cases"]),
+    ("^backend/(select|mach|x64/isel)", ["tests/test_isel_cases"]),
     (".", ["tests/fuzz", "--check-ra", "--sample=6", "random", "600", "1"]),
     ("^ir/|^passes/", ["tests/irfuzz", "-n", "1500", "tests/ir"]),
     (".", ["tests/replay", "-n", "400", "tests/fuzz/corpus"]),
     (".", ["tests/fuzz", "--check-ra", "--sample=24", "files", "tests/regress"]),
-    ("^backend/", ["tests/test_isel"]),
+    ("^backend/(select|x64)", ["tests/test_isel"]),
 ]
 
 TOKEN = re.compile(r"==|!=|<=|>=|&&|\|\||\+=|-=|->|<<|>>|\+\+|--|(?<= )[<>](?= )|(?<= )[-+](?= )|\btrue\b|\bfalse\b|\b\d+\b|\bcontinue;|\bbreak;|!(?=[a-z(])")

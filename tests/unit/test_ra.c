@@ -291,6 +291,24 @@ static uint64_t simulate(const struct mach *m) {
 
 static const unsigned files[] = {3, 4, 5, 0};
 
+/* Blocks keep what is known of them; those on edges, which are new, have no loop of their own, and
+ * lie no deeper than what they join. */
+static void check_blocks(const struct mach *before, const struct mach *after) {
+    uint32_t n = 0;
+    for (uint32_t b = 0; b < after->nblock; b++) {
+        const struct mblock *x = &after->block[b], *old = &before->block[n];
+        if (x->ir_block != 0) {
+            cr_assert(x->ir_block == old->ir_block && x->depth == old->depth);
+            n++;
+            continue;
+        }
+        cr_assert(x->loop_end == 0 && x->npred == 1 && x->nsucc == 1);
+        const struct mblock *p = &after->block[x->pred[0]], *s = &after->block[x->succ[0]];
+        cr_assert(x->depth == (p->depth < s->depth ? p->depth : s->depth));
+    }
+    cr_assert(n == before->nblock);
+}
+
 static void check_one(uint32_t seed, unsigned max_regs, uint32_t random) {
     struct mach *m = random_function(seed);
     struct ra_options o = {.max_regs = max_regs, .seed = random};
@@ -300,6 +318,7 @@ static void check_one(uint32_t seed, unsigned max_regs, uint32_t random) {
     cr_assert(ok, "function %u, %u registers, seed %u: %s", seed, max_regs, random, error.p);
     cr_assert(simulate(m) == simulate(out), "function %u, %u registers, seed %u: runs differ", seed,
               max_regs, random);
+    check_blocks(m, out);
     text_free(&error);
     mach_free(m);
     mach_free(out);
