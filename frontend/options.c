@@ -103,6 +103,11 @@ static bool opt_apply_number(struct options *o, enum option_id id, const char *v
             return false;
         o->tier_threshold = (uint32_t)n;
         return true;
+    case OPT_TIER_SEED:
+        if (!opt_count(why, value, 1000, 0, UINT32_MAX, &n))
+            return false;
+        o->tier_seed = (uint32_t)n;
+        return true;
     case OPT_RA_SEED:
         if (!opt_count(why, value, 1000, 0, UINT32_MAX, &n))
             return false;
@@ -182,6 +187,7 @@ static bool opt_apply(struct options *o, enum option_id id, const char *value, i
     case OPT_MAX_REGS:
     case OPT_RA_SEED:
     case OPT_TIER_THRESHOLD:
+    case OPT_TIER_SEED:
         return opt_apply_number(o, id, value, why);
     case OPT_PASSES:
         o->passes = value;

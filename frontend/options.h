@@ -45,7 +45,7 @@ struct options {
     enum action action;
     enum engine engine;
     bool interp_switch;
-    uint32_t tier_threshold;
+    uint32_t tier_threshold, tier_seed;
     bool tier_wait, tier_log, perf_map;
     enum profile_mode profile;
     unsigned level; /* 0 .. 3 */

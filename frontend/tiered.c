@@ -104,6 +104,7 @@ static void tiered_count(const struct tier_stats *s) {
 bool tiered_run(struct program *p, struct rt *rt, struct source *s, const struct options *o) {
     bool profile = o->profile != PROFILE_NONE;
     struct tier_options options = {.threshold = o->profile == PROFILE_EXACT ? 0 : o->tier_threshold,
+                                   .seed = o->tier_seed,
                                    .wait = o->tier_wait,
                                    .wait_at_end = o->stats || o->time_passes,
                                    .compile = tiered_compile,

@@ -132,6 +132,16 @@ static bool worker_stop(struct tier_worker *w, bool wait) {
 
 static uint8_t *tiers_call(struct rt *rt, uint8_t *pointer, uint32_t loop);
 
+/* The rounds loop n makes before it is hot: the threshold; with a seed a number up to it, for each
+ * loop its own, and another one when it is asked again. */
+static uint32_t tiers_threshold(struct tiers *t, uint32_t n) {
+    uint32_t most = t->o->threshold;
+    if (t->o->seed == 0 || most == 0)
+        return most;
+    uint64_t h = (t->o->seed + (uint64_t)n * 1000003 + ++t->drawn) * UINT64_C(0x9e3779b97f4a7c15);
+    return 1 + (uint32_t)(h >> 32) % most;
+}
+
 uint32_t tiers_number(struct tiers *t, uint32_t open, uint32_t parent) {
     struct bf_op *close = &t->op[t->op[open].arg];
     if (close->kind == T0_CLOSE)
@@ -140,7 +150,8 @@ uint32_t tiers_number(struct tiers *t, uint32_t open, uint32_t parent) {
     t->slot = xgrow(t->slot, &t->slot_cap, (uint64_t)t->nloop + 1, sizeof *t->slot);
     t->rt->loop = t->slot;
     uint32_t n = t->nloop++;
-    uint32_t budget = t->o->threshold != 0 ? t->o->threshold : FOR_EVER;
+    uint32_t threshold = tiers_threshold(t, n);
+    uint32_t budget = threshold != 0 ? threshold : FOR_EVER;
     t->loop[n] = (struct tier_loop){.open = open,
                                     .close = (uint32_t)(close - t->op),
                                     .parent = parent,
@@ -283,7 +294,7 @@ bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer) {
     l->rounds += l->granted - l->budget;
     if (l->state != TIER_COMPILED)
         tiers_heat(t, loop, l->granted - l->budget);
-    tiers_grant(l, t->o->threshold);
+    tiers_grant(l, tiers_threshold(t, loop));
     if (l->state == TIER_COLD)
         tiers_choose(t, loop);
     tiers_hand_over(t);

@@ -37,6 +37,7 @@ struct tier_code {
 struct tiers; /* tiers_int.h */
 struct tier_options {
     uint32_t threshold; /* rounds a loop makes before it is compiled */
+    uint32_t seed;      /* not 0: a number up to that, drawn for each loop, for tests */
     bool wait;          /* compile when asked, in the running thread: the same in every run */
     bool wait_at_end;   /* for what is being compiled when the program ends */
     /* Compiles a loop.  Called by one thread at a time.  False: it cannot be. */

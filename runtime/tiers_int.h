@@ -88,6 +88,7 @@ struct tiers {
     struct tier_loop *loop;
     rt_loop **slot; /* by loop; rt->loop */
     uint32_t nloop, loop_cap, slot_cap;
+    uint32_t drawn;             /* thresholds, for tests */
     bool prepared, can_compile; /* a loop was hot; faults can be caught */
     uint32_t deep;              /* calls that came by rt->loop_deep */
     struct tier_worker *worker; /* NULL: compiling is done when it is asked for */

@@ -13,6 +13,7 @@ trap 'rm -rf "$work"' EXIT INT TERM
 passed=0
 failed=0
 limit=60 # seconds for a run
+seed=${test_seed:-0} # of drawn thresholds
 
 # Judges what was written to $work/out by a command that ended with this status.
 judge() { # STATUS WHAT
@@ -58,6 +59,11 @@ everywhere() { # small programs
     for level in 0 1 3; do assembled "-O$level"; done
     run --jit -O2 --max-regs=3
     run --tier-threshold=2 --tier-wait
+    # Each program, each time with other loops hot.
+    for most in 5 40 600; do
+        seed=$((seed + 1))
+        run --tier-threshold=$most --tier-wait --tier-seed=$seed
+    done
     run --profile=exact
     run --interp -O2 --ra-seed=7
 }
@@ -65,6 +71,8 @@ everywhere() { # small programs
 where_fast() { # heavy ones
     for level in 0 1 2 3; do run "-O$level"; done
     run --tier-threshold=20
+    seed=$((seed + 1))
+    run --tier-threshold=200 --tier-seed=$seed
     run --profile --strict
     run --guard=off
     for level in 0 1 2 3; do run --jit "-O$level"; done

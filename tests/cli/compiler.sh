@@ -88,5 +88,7 @@ ok "tiers: log, the end" 0 '\000' '~^-e:1:[0-9]*: [0-9.]* ms: loop was entered [
 ok "tiers: log, why" 0 '' '~^-e:1:16: [0-9.]* ms: loop surrounds a hot one after' --tier-threshold=9 --tier-wait --tier-log -e "+++++++++[>++++[>++++[>+>[-]<<-]<-]<-]"
 ok "tiers: statistics" 0 '\000' '~^tiers.units [1-9]' --tier-threshold=2 --tier-wait --stats -e "$hot"
 ok "tiers: nothing is compiled" 0 '\000' '~^tiers.units 0$' --tier-threshold=0 --stats -e "$hot"
+ok "tiers: drawn thresholds" 0 '\000' '~^tiers.units [1-9]' --tier-threshold=9 --tier-seed=4 --tier-wait --stats -e "$hot"
+ok "tiers: a bad seed" 1 '' '~bad number' --tier-seed=x -e "$hot"
 ok "tiers and IR" 1 '' '~run source, not --ir' --tiered --ir x.ir
 ok "tiers and a sandbox" 1 '' '~forbids' --tiered --sandbox -e '+'

@@ -82,7 +82,7 @@ void config_text(struct text *out, const struct config *c) {
     text_fmt(out, "%s -O%u --cell-bits=%u --eof=%s", engine_option[c->engine], c->level,
              c->cell_bits, eof[c->eof]);
     if (c->threshold != 0)
-        text_fmt(out, " --tier-threshold=%u", c->threshold);
+        text_fmt(out, " --tier-threshold=%u --tier-seed=%u", c->threshold, c->tier_seed);
     if (c->strict)
         text_put(out, " --strict");
     if (c->baseline)
@@ -437,8 +437,8 @@ static void prepare_tiers(struct differ *d, struct engine_run *r, const struct c
     behind.why = why;
     behind.n = 0;
     behind.failed = false;
-    r->tiers =
-        (struct tier_options){.threshold = c->threshold, .wait = true, .compile = compile_loop};
+    r->tiers = (struct tier_options){
+        .threshold = c->threshold, .seed = c->tier_seed, .wait = true, .compile = compile_loop};
     r->copy = d->program;
     r->copy.op = xalloc(d->program.nop, sizeof *r->copy.op);
     memcpy(r->copy.op, d->program.op, d->program.nop * sizeof *r->copy.op);

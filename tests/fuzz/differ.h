@@ -39,6 +39,7 @@ struct config {
     unsigned max_regs;     /* 0: all */
     uint32_t ra_seed;      /* not 0: random choices of the register allocator */
     uint32_t threshold;    /* of the tiers: rounds before a loop is compiled */
+    uint32_t tier_seed;    /* not 0: at most that many, drawn for each loop */
     uint64_t prerun_steps; /* at -O3; 0: as usual */
     bool unit;             /* as a unit: what it leaves on the tape matters */
 };

@@ -135,6 +135,12 @@ static uint64_t draw_prerun(uint32_t seed) {
     return steps[seed * UINT32_C(2654435761) >> 29];
 }
 
+/* Mostly few rounds, as programs that end soon make few. */
+static uint32_t draw_threshold(uint32_t seed) {
+    static const uint32_t most[] = {1, 2, 3, 4, 6, 12, 50, 700};
+    return most[seed * UINT32_C(2246822519) >> 29];
+}
+
 static struct config plain_config(const struct fuzz_program *p, enum engine engine,
                                   unsigned level) {
     return (struct config){
@@ -142,7 +148,8 @@ static struct config plain_config(const struct fuzz_program *p, enum engine engi
         .level = level,
         .cell_bits = p->cell_bits,
         .eof = p->eof,
-        .threshold = engine == ENGINE_TIERED ? 1 + p->seed % 3 : 0,
+        .threshold = engine == ENGINE_TIERED ? draw_threshold(p->seed + level) : 0,
+        .tier_seed = engine == ENGINE_TIERED && (p->seed + level) % 4 != 0 ? p->seed : 0,
         .prerun_steps = level == 3 || engine == ENGINE_ASM ? draw_prerun(p->seed + engine) : 0,
         .unit = p->tape_seed != 0};
 }

@@ -21,7 +21,7 @@
 
 struct setting {
     unsigned bits;
-    uint32_t threshold;
+    uint32_t threshold, seed;
     bool wait, strict, guard, refuse; /* refuse: nothing can be compiled */
     int in, out;                      /* descriptors, or -1 */
 };
@@ -111,8 +111,11 @@ static struct tier_stats in_tiers(struct rt *rt, struct program *p, struct setti
     options.cell_bits = s.bits;
     options.tape_cells = 4096;
     set_up(rt, out);
-    struct tier_options o = {
-        .threshold = s.threshold, .wait = s.wait, .wait_at_end = true, .compile = compile};
+    struct tier_options o = {.threshold = s.threshold,
+                             .seed = s.seed,
+                             .wait = s.wait,
+                             .wait_at_end = true,
+                             .compile = compile};
     struct tier_stats stats;
     cuts.len = 0;
     cr_assert(tiers_run(p, rt, &o, &stats));
@@ -311,6 +314,19 @@ Test(tiers, every_width_threshold_and_thread, .timeout = 120) {
                 s.wait = wait != 0;
                 all_programs(s);
             }
+}
+
+/* Any loop may be hot before any other. */
+Test(tiers, thresholds_drawn_for_each_loop, .timeout = 120) {
+    static const uint32_t most[] = {2, 5, 30};
+    for (uint32_t seed = 1; seed <= 12; seed++)
+        for (int wait = 0; wait < 2; wait++) {
+            struct setting s = usual;
+            s.threshold = most[seed % 3];
+            s.seed = seed;
+            s.wait = wait != 0;
+            all_programs(s);
+        }
 }
 
 Test(tiers, strictly_and_without_guards, .timeout = 120) {
