@@ -394,6 +394,38 @@ Test(ra, checker_finds_damage) {
     cr_assert(found * 10 > damaged * 7, "only %u of %u damages found", found, damaged);
 }
 
+/* What fixes its registers gets the values there at once, though it destroys the same registers:
+ * nothing is moved. */
+Test(ra, nothing_is_moved_without_need) {
+    static const char *const code[] = {
+        "const v0; call v1 v0; ret v1",
+        "const v0; call v1 v0; out v1; ret v1",
+        "const v0; const v1; div v2 v0 v1; ret v2",
+        "const v0; const v1; shift v2 v0 v1; ret v2",
+        "const v0; const v1; add v2 v0 v1; out v2; ret v0", /* exchanged: v0 is used again */
+        "const v0; const v1; add v2 v1 v0; out v2; ret v0",
+        "const v0; temp v1 v0 v2; ret v1",
+        "const v0; move v1 v0; move v2 v1; ret v2",
+        "b > 1; const v0; jump; b 01 > 12 /1; phi v1 v0 v2; mix v2 v1 v1; branch v2; jump; "
+        "b 1 >; ret v2",
+        "b > 12; const v0; branch v0; jump; b 0 > 3; const v1; jump; b 0 > 3; const v2; jump; "
+        "b 12 >; phi v3 v1 v2; ret v3",
+    };
+    for (unsigned i = 0; i < sizeof code / sizeof *code; i++) {
+        struct mach *m = fake_mach(code[i], false);
+        struct ra_stats stats = {0};
+        struct mach *out = ra_allocate(m, &(struct ra_options){0}, &stats);
+        struct text error = {0};
+        cr_expect(ra_check(m, out, &error), "%s: %s", code[i], error.p);
+        for (uint32_t k = 0; k < out->ninsn; k++)
+            cr_expect(out->insn[k].orig != 0, "%s: %s was added", code[i],
+                      fake_rows[out->insn[k].op].name);
+        text_free(&error);
+        mach_free(m);
+        mach_free(out);
+    }
+}
+
 Test(ra, many_values_live_through_a_loop) {
     struct gen g = {.m = mach_new(&fake_target), .seed = 7};
     mreg v[20];
