@@ -38,6 +38,8 @@ COMMANDS = [
     ("^backend/x64/(encode|bytes|emit)", ["tests/test_encode"]),
     ("^backend/x64/(encode|bytes|emit)", ["tests/test_emit"]),
     ("^passes/(fold|expr|synth)", ["tests/test_fold_rules"]),
+    ("^passes/(expr|synth)", ["tests/test_expr"]),
+    ("^passes/(expr|synth)", ["tests/test_synth"]),
     ("^backend/(select|mach|x64/isel)", ["tests/test_isel_cases"]),
     (".", ["tests/fuzz", "--check-ra", "--sample=6", "random", "600", "1"]),
     ("^ir/|^passes/", ["tests/irfuzz", "-n", "1500", "tests/ir"]),

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "passes/synth.h"
-#include "runtime/alloc.h"
+#include "tests/unit/expr_value.h"
 
 #define CELL_KEY 3 /* offsets of cells */
 #define CELL_X   4
@@ -29,59 +29,10 @@ static node cell(int64_t off) {
     return expr_leaf(&e.x, OP_LOAD, (node){0}, off);
 }
 
-/* The value of n when the cells are these; *tables: how many tables it looks into. */
-static uint8_t value_of(node n, uint8_t key, uint8_t x, uint8_t y, unsigned *tables) {
-    uint8_t *is = xcalloc(n.i + 1, 1);
-    bool *needed = xcalloc(n.i + 1, sizeof *needed);
-    for (uint32_t i = 1; i <= n.i; i++) {
-        const struct expr *in = expr_at(&e.x, (node){i});
-        uint8_t a = is[in->a.i], b = is[in->b.i], c = is[in->c.i];
-        switch (in->op) {
-        case OP_CONST:
-            is[i] = (uint8_t)in->imm;
-            break;
-        case OP_LOAD:
-            is[i] = in->imm == CELL_KEY ? key : in->imm == CELL_X ? x : y;
-            break;
-        case OP_LOOKUP:
-            is[i] = e.x.table[in->imm][a];
-            break;
-        case OP_SELECT:
-            is[i] = a ? b : c;
-            break;
-        case OP_SHL:
-            is[i] = (uint8_t)(a << (b & 7));
-            break;
-        case OP_SHR:
-            is[i] = (uint8_t)(a >> (b & 7));
-            break;
-        case OP_ULT:
-            is[i] = a < b;
-            break;
-        default:
-            is[i] = (uint8_t)(in->op == OP_ADD   ? a + b
-                              : in->op == OP_SUB ? a - b
-                              : in->op == OP_MUL ? a * b
-                              : in->op == OP_AND ? a & b
-                              : in->op == OP_XOR ? a ^ b
-                              : in->op == OP_EQ  ? a == b
-                                                 : a != b);
-            cr_assert(in->op >= OP_ADD && in->op <= OP_ULT, "operation %u", in->op);
-        }
-    }
-    uint8_t result = is[n.i];
-    needed[n.i] = true;
-    *tables = 0;
-    for (uint32_t i = n.i; i > 0; i--) {
-        const struct expr *in = expr_at(&e.x, (node){i});
-        if (!needed[i])
-            continue;
-        needed[in->a.i] = needed[in->b.i] = needed[in->c.i] = true;
-        *tables += in->op == OP_LOOKUP;
-    }
-    xfree(is);
-    xfree(needed);
-    return result;
+static uint8_t value_of(node n, unsigned key, unsigned x, unsigned y, unsigned *tables) {
+    const uint64_t cells[] = {[CELL_KEY] = key, [CELL_X] = x, [CELL_Y] = y};
+    *tables = expr_count(&e.x, n, OP_LOOKUP);
+    return (uint8_t)expr_value(&e.x, n, cells);
 }
 
 /* Slot `slot` comes out as it was for each living value, with so many tables; the slot of dead ways
@@ -93,14 +44,14 @@ static void check_slot(unsigned slot, unsigned want_tables, unsigned dead_tables
     cr_assert(synth_finish(&copy, &e, &o));
     for (unsigned v = 0; v < 256; v++) {
         for (unsigned x = 0; x < 3; x++) {
-            uint8_t a = (uint8_t)(x * 77 + 5), b = (uint8_t)(x * 130 + 200);
-            uint8_t bad = value_of(o.slot[SLOT_BAD], (uint8_t)v, a, b, &tables);
+            unsigned a = (x * 77 + 5) & 255, b = (x * 130 + 200) & 255;
+            uint8_t bad = value_of(o.slot[SLOT_BAD], v, a, b, &tables);
             cr_expect_eq(tables, dead_tables, "%u tables tell what is dead", tables);
             cr_expect_eq(bad != 0, !s.alive[v], "%u is %s", v, bad ? "dead" : "alive");
             if (!s.alive[v])
                 continue;
-            uint8_t want = value_of(s.at[v].slot[slot], (uint8_t)v, a, b, &tables);
-            uint8_t got = value_of(o.slot[slot], (uint8_t)v, a, b, &tables);
+            uint8_t want = value_of(s.at[v].slot[slot], v, a, b, &tables);
+            uint8_t got = value_of(o.slot[slot], v, a, b, &tables);
             cr_expect_eq(got, want, "for %u: %u, not %u", v, got, want);
             cr_expect_eq(tables, want_tables, "%u tables", tables);
         }
@@ -228,16 +179,7 @@ Test(synth, common_slope) {
         struct outcome o;
         struct synth copy = s;
         cr_assert(synth_finish(&copy, &e, &o));
-        count[k] = 0;
-        bool *needed = xcalloc(o.slot[SLOT_OUT].i + 1, sizeof *needed);
-        needed[o.slot[SLOT_OUT].i] = true;
-        for (uint32_t i = o.slot[SLOT_OUT].i; i > 0; i--) {
-            const struct expr *in = expr_at(&e.x, (node){i});
-            if (needed[i])
-                needed[in->a.i] = needed[in->b.i] = needed[in->c.i] = true;
-            count[k] += needed[i] && in->op == OP_MUL;
-        }
-        xfree(needed);
+        count[k] = expr_count(&e.x, o.slot[SLOT_OUT], OP_MUL);
         exprs_free(&e.x);
     }
     cr_assert_eq(count[0], 1);
@@ -313,9 +255,8 @@ Test(synth, cells_that_came_up_later) {
     unsigned tables;
     cr_assert(synth_finish(&s, &e, &o));
     for (unsigned v = 0; v < 256; v++) {
-        cr_expect_eq(value_of(o.slot[SLOT_CELL], (uint8_t)v, 44, 0, &tables), v < 100 ? 0 : v);
-        cr_expect_eq(value_of(o.slot[SLOT_CELL + 1], (uint8_t)v, 44, 0, &tables),
-                     v < 100 ? 49 : 44);
+        cr_expect_eq(value_of(o.slot[SLOT_CELL], v, 44, 0, &tables), v < 100 ? 0 : v);
+        cr_expect_eq(value_of(o.slot[SLOT_CELL + 1], v, 44, 0, &tables), v < 100 ? 49 : 44);
     }
     exprs_free(&e.x);
 }
