@@ -27,6 +27,7 @@ const struct mdesc fake_rows[T_COUNT] = {
     [T_SHIFT] = {"shift", {ROLE_DEF, ROLE_USE, ROLE_USE_LATE}, {N, N, 1}, MD_TIED, 0},
     [T_CALL] = {"call", {ROLE_DEF, ROLE_USE, ROLE_NONE}, {0, 1, N}, 0, 7u},
     [T_TEMP] = {"temp", {ROLE_DEF, ROLE_USE, ROLE_TEMP}, {N, N, N}, 0, 0},
+    [T_FIRST] = {"first", {ROLE_TEMP, ROLE_USE, ROLE_NONE}, {N, N, N}, 0, 0},
     [T_OUT] = {"out", {ROLE_NONE, ROLE_USE, ROLE_NONE}, {N, N, N}, 0, 1u << 3},
 };
 #undef N

@@ -24,6 +24,7 @@ enum {
     T_CALL,  /* fixed argument, clobbers */
     T_TEMP,  /* wants a scratch register */
     T_OUT,   /* observes a value */
+    T_FIRST, /* its scratch register is the first operand */
     T_COUNT
 };
 

@@ -225,6 +225,8 @@ static const struct ra_case destroyed[] = {
      "0 const r1; 1 call r0 r1; 2 ret r0", NULL},
     {"by a temporary", "const v0; const v1; temp v2 v0 v3; out v1; ret v2",
      "0 const r1; 1 const r2; 2 temp r0 r1 r2; 3 out r2; 4 ret r0", "register 2 does not hold v1"},
+    {"by a temporary that stands first", "const v0; const v1; first v2 v0; out v1; ret v0",
+     "0 const r0; 1 const r2; 2 first r2 r0; 3 out r2; 4 ret r0", "register 2 does not hold v1"},
     {"by a definition", "const v0; const v1; mix v2 v0 v1; out v0; ret v2",
      "0 const r0; 1 const r1; 2 mix r0 r0 r1; 3 out r0; 4 ret r0", "register 0 does not hold v0"},
     {"slots stay", "const v0; call v1 v0; out v0; ret v1",
