@@ -7,7 +7,8 @@ that passes everything survives.  Passes, allocator, selection, encoder, and the
 (verifier, allocation checker, validation) are changed.  Survivors are printed with what was changed:
 each is a test that is missing, or a change that makes no difference.
 
-Not changed: comments, texts, assertions, counters, what gives memory back.  A mutant that does not
+Not changed: comments, texts, assertions, counters, what gives memory back; how much memory is asked for (too
+much makes no difference, too little is for the sanitizers); which of two equal numbers a maximum is.  A mutant that does not
 compile is not counted.  tests/mutants.txt lists changes that make no difference, each with the reason;
 they are counted apart.
 
@@ -52,6 +53,7 @@ TOKEN = re.compile(r"==|!=|<=|>=|&&|\|\||\+=|-=|->|<<|>>|\+\+|--|(?<= )[<>](?= )
 SWAP = {"==": ["!="], "!=": ["=="], "<=": ["<", ">"], ">=": [">", "<"], "<": ["<=", ">="], ">": [">=", "<="], "&&": ["||"],
         "||": ["&&"], "+=": ["-="], "-=": ["+="], "+": ["-"], "-": ["+"], "true": ["false"], "false": ["true"],
         "++": ["--"], "continue;": ["break;"], "!": [""]}
+EXTREME = re.compile(r"([\w.>\[\]-]+) [<>]=? ([\w.>\[\]-]+) \? (\1 : \2|\2 : \1)") # of two equal ones either
 STATEMENT = re.compile(r"^(\s+)([a-z][\w.>\[\]-]*( [|&^+*-]?= .*|\([^;]*\));)$")
 SKIP = re.compile(r"^\s*(#|\*|/\*|assert|static_assert|bug\(|xfree|text_|pass_count|domtree_free|cfg_.*_free|.*_free\()|pass_count|\"|\bcase\b|^static const|^\s*break;$")
 
@@ -68,8 +70,11 @@ def mutants_of(path):
         if inside or SKIP.search(line) or not line.startswith(" "):
             continue
         code = line.split("/*")[0]
+        sizes = re.search(r"\b(xgrow|xalloc|xcalloc|xrealloc|mach_reserve|ir_reserve)\(", code)
         for m in TOKEN.finditer(code):
             t = m.group(0)
+            if (sizes and (t.isdigit() or t in "+-")) or (t in ("<", ">", "<=", ">=") and EXTREME.search(code)):
+                continue
             new = SWAP.get(t) or ([str(int(t) + 1)] + (["0"] if t != "0" else []) if t.isdigit() else [])
             for s in new:
                 yield n, line, line[:m.start()] + s + line[m.end():]
@@ -121,14 +126,13 @@ def find(path, tree, build, limits):
 
 
 def argued():
-    """tests/mutants.txt: changes that make no difference, each with its reason."""
-    known, entry = {}, []
-    for line in open("tests/mutants.txt").read().split("\n"):
-        if line.startswith(("file: ", "old: ", "new: ")):
-            entry.append(line.split(": ", 1)[1].strip())
-            if len(entry) == 3:
-                known[tuple(entry)] = True
-                entry = []
+    """tests/mutants.txt: changes that make no difference, each with its reason; `below` is the line before, where
+    a file has the changed line more than once."""
+    known = set()
+    for entry in open("tests/mutants.txt").read().split("\n\n"):
+        part = dict(re.findall(r"^(file|below|old|new): (.*)$", entry, re.M))
+        if part:
+            known.add((part["file"], part.get("below"), part["old"], part["new"]))
     return known
 
 
@@ -175,12 +179,12 @@ def main():
     for f, n, old, new in every:
         if count() >= want:
             break
-        if (f, old.strip(), new.strip()) in known:
-            same += 1
-            continue
         path = os.path.join(tree, f)
         text = open(path).read()
         lines = text.split("\n")
+        if any((f, below, old.strip(), new.strip()) in known for below in (None, lines[n - 1].strip())):
+            same += 1
+            continue
         if lines[n] != old:
             sys.exit(f"mutate: {f} is not committed")
         lines[n] = new
