@@ -52,7 +52,7 @@
 #define DO_LEA     R(0) = R(1) + I;
 #define DO_P_LEA   SET_PTR(R(1) + I);
 #define SCAN_FROM(base)                                                                            \
-    uint8_t *at = code->scan(&rt->tape, AT(base), w->imm);                                  \
+    uint8_t *at = JOIN(scan_, BITS)(code, &rt->tape, AT(base), w->imm);                            \
     if (__builtin_expect(OFF_TAPE(at), 0)) {                                                       \
         bad = at;                                                                                  \
         goto off_tape;                                                                             \

@@ -448,6 +448,22 @@ void vm_code_free(struct vm_code *c) {
     xfree(c);
 }
 
+/* ---- scans ---- */
+
+/* Many scans end at one of their first cells: these need no call. */
+#define DEFINE_SCAN(bits)                                                                          \
+    static inline uint8_t *scan_##bits(const struct vm_code *c, const struct tape *t, uint8_t *p,  \
+                                       int64_t step) {                                             \
+        for (unsigned n = 0; n < 4; n++, p = (uint8_t *)((uintptr_t)p + (uintptr_t)step))          \
+            if ((uintptr_t)p - (uintptr_t)t->base >= t->bytes || *(uint##bits##_t *)p == 0)        \
+                return p;                                                                          \
+        return c->scan(t, p, step);                                                                \
+    }
+DEFINE_SCAN(8)
+DEFINE_SCAN(16)
+DEFINE_SCAN(32)
+DEFINE_SCAN(64)
+
 /* ---- running ---- */
 
 /* Writes n bytes of the pattern. */

@@ -76,7 +76,7 @@ static const struct lane {
         found |= (uint64_t)(uint32_t)_mm256_movemask_epi8(is_zero) << 32 * n;                      \
     }
 
-#define FIRST 4
+#define FIRST 2
 
 /* From the FIRST cells on, all in blocks as long as these lie on the tape. */
 #define DEFINE_BLOCKS(name, bits, isa, ZEROS)                                                      \
