@@ -310,6 +310,7 @@ void ir_eval(const struct func *f, struct eval *e) {
         if (m.running && !ir_block(f, here)->nsucc)
             stop_wrong(&m, ir_block(f, here)->last, "a block without an end");
     }
+    e->steps = e->fuel - m.fuel;
     xfree(m.reg);
 }
 

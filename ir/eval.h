@@ -35,6 +35,7 @@ struct eval {
     const char *wrong;
     struct text output; /* to be freed by the caller; `#` leaves its pointer and window here, too */
     size_t nread;       /* bytes of input taken */
+    uint64_t steps;     /* instructions run, as fuel counts them */
     /* pointer: the final one, after EVAL_DONE.  Cells outside [low, high) were not written. */
     uint64_t low, high;
 };

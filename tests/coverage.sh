@@ -3,7 +3,8 @@
 #
 # Left out of the count: assertions, and bug(), which only run if bfopt is wrong.  Left out of the
 # run: the suites that take room on disk, memory or system calls away, since what is counted must be
-# written.  Details stay in build/coverage/coverage.txt (and .html).
+# written.  Code that is compiled many times, for widths of cells and kinds of dispatch (tables, *.def,
+# and tier0_loop.h), is counted in each copy, in a row of its own.  Details stay in build/coverage/coverage.txt (and .html).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BFOPT_COVERAGE_BUILD:-build/coverage}
@@ -27,13 +28,14 @@ python3 - "$build/coverage.json" <<'END'
 import json, sys
 rows = {}
 for f in json.load(open(sys.argv[1]))["files"]:
-    n = rows.setdefault(f["file"].split("/")[0], [0] * 4)
-    m = rows.setdefault("all", [0] * 4)
+    copies = f["file"].endswith((".def", "tier0_loop.h"))
+    n = rows.setdefault("copies" if copies else f["file"].split("/")[0], [0] * 4)
+    m = n if copies else rows.setdefault("all", [0] * 4)
     for line in f["lines"]:
         if line.get("gcovr/noncode"):
             continue
         b = line["branches"]
-        for r in n, m:
+        for r in [n] if copies else [n, m]:
             for i, k in enumerate((line["count"] > 0, 1, sum(x["count"] > 0 for x in b), len(b))):
                 r[i] += k
 for name, (l, ln, b, bn) in sorted(rows.items()):

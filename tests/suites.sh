@@ -9,6 +9,7 @@ suite unit sh tests/unit.sh "$build"
 suite filetest "$build/tests/filetest" tests/ir
 suite irfuzz "$build/tests/irfuzz" -n "${test_irfuzz:-8000}" tests/ir
 suite targets "$build/tests/replay" -n "${test_targets:-1500}" tests/fuzz/corpus
+suite counts "$build/tests/counts" tests/counts.txt samples/*.b
 suite must-fail "$build/tests/filetest" --must-fail tests/must-fail
 suite cli sh tests/cli/run.sh "$build"
 suite objdump python3 tests/objdump.py "$build"

@@ -468,3 +468,36 @@ Test(emit, the_assembly_text_means_the_same_code) {
             expect_same_code(build(code[i], bits), code[i], i % 2 ? 3 : 0);
     expect_same_code(busy_function(20), "busy function", 4);
 }
+
+/* A distance that fits 32 bits without a sign is loaded by the short form, which clears the upper
+ * half; no other is. */
+Test(emit, far_cells) {
+    static const struct {
+        int64_t cells;
+        uint8_t size; /* of the register */
+    } far[] = {{INT64_C(0x80000000), 4},   {UINT32_MAX, 4},
+               {INT64_C(0x100000000), 8},  {-INT64_C(0x80000001), 8},
+               {-INT64_C(0x100000000), 8}, {INT64_C(0x123456789a), 8}};
+    for (unsigned i = 0; i < sizeof far / sizeof *far; i++) {
+        struct func *f = ir_new(8);
+        block b = ir_block_new(f, NO_BLOCK);
+        f->entry = b;
+        value tape = ir_append(f, b, OP_TAPE, NO_VALUE, NO_VALUE, 0, 0);
+        value x = ir_append(f, b, OP_LOAD, tape, NO_VALUE, far[i].cells, 1);
+        ir_append(f, b, OP_OUT, x, NO_VALUE, 0, 2);
+        ir_ret(f, b, tape, 3);
+        struct unit u = unit_of(f, 0);
+        unsigned found = 0;
+        for (uint32_t n = 0; n < u.e->n; n++) {
+            const struct x64_insn *in = &u.e->item[n].in;
+            if ((u.e->item[n].in.tag & ITEM_KIND) != ITEM_INSN ||
+                in->mnemonic != ZYDIS_MNEMONIC_MOV ||
+                in->operand[1] != x64_operand(X64_IMM, far[i].size) ||
+                in->operand[0] != x64_operand(X64_REG, far[i].size))
+                continue;
+            found += in->imm == (far[i].size == 4 ? (int32_t)(uint32_t)far[i].cells : far[i].cells);
+        }
+        cr_expect_eq(found, 1, "%lld cells", (long long)far[i].cells);
+        unit_free(&u);
+    }
+}
