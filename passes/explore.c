@@ -110,8 +110,8 @@ static void explore_find_head(struct explore *e) {
         return;
     struct cell root = {NO_VALUE, 0};
     if (e->root.i)
-        root =
-            cells_address(e->cells, *ir_operand(f, e->root, ir_pred_slot(f, e->latch, e->head)), 0);
+        root = cells_address(e->cells,
+                             *ir_phi_operand(f, e->root, ir_pred_slot(f, e->latch, e->head)), 0);
     for (value v = ir_prev(f, end); v.i && !ir_clobbers(f, v); v = ir_prev(f, v)) {
         const struct insn *in = ir_at(f, v);
         bool here = in->op == OP_STORE && same_value(ir_resolve(f, in->b), ir_at(f, end)->a);
@@ -528,7 +528,7 @@ bool explore_upto(struct explore *e, struct way *w, const bool *side, unsigned n
 }
 
 node explore_next_cell(struct explore *e, value phi) {
-    return explore_cell_value(e, *ir_operand(e->f, phi, ir_pred_slot(e->f, e->latch, e->head)));
+    return explore_cell_value(e, *ir_phi_operand(e->f, phi, ir_pred_slot(e->f, e->latch, e->head)));
 }
 
 /* The sides of the next way: the last fork taken at 0 is taken at not 0.  False after the last. */

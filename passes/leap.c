@@ -116,7 +116,7 @@ static bool find_frame(struct leap *l, struct way *w) {
     w->step = h->step;
     w->pre = ir_block(f, h->head)->pred[h->entry_slot];
     w->exit = ir_block(f, h->latch)->succ[h->exit_n];
-    w->start = *ir_operand(f, h->pointer, h->entry_slot);
+    w->start = *ir_phi_operand(f, h->pointer, h->entry_slot);
     w->src = ir_at(f, ir_terminator(f, h->latch))->src;
     const struct block_data *p = ir_block(f, w->pre), *e = ir_block(f, w->exit);
     if (h->exit_n != 1 || p->nsucc != 2 || !same_block(p->succ[0], w->head) ||
@@ -128,7 +128,7 @@ static bool find_frame(struct leap *l, struct way *w) {
             return false;
     unsigned slot = ir_pred_slot(f, w->latch, w->exit);
     IR_FOR_INSNS (f, w->exit, v)
-        if (ir_is(f, v, OP_PHI) && !leaves_well(l, *ir_operand(f, v, slot)))
+        if (ir_is(f, v, OP_PHI) && !leaves_well(l, *ir_phi_operand(f, v, slot)))
             return false;
     return true;
 }
@@ -236,7 +236,7 @@ static bool exits_agree(struct leap *l, const struct way *w) {
     IR_FOR_INSNS (f, w->exit, v) {
         if (!ir_is(f, v, OP_PHI))
             break;
-        value in = *ir_operand(f, v, slot), by = *ir_operand(f, v, 1 - slot);
+        value in = *ir_phi_operand(f, v, slot), by = *ir_phi_operand(f, v, 1 - slot);
         if (same_value(in, by))
             continue;
         if (ir_at(f, v)->kind != KIND_PTR)
@@ -360,12 +360,12 @@ static int64_t near_moved(int64_t near, int dir, int64_t by) {
     return near + dir * by;
 }
 
-static int64_t near_phi(const struct leap *l, value v, const struct way *out, int dir) {
+static int64_t near_phi(struct leap *l, value v, const struct way *out, int dir) {
     const struct insn *in = ir_at(l->f, v);
     if (same_block(ir_home(l->f, v), out->exit)) {
         /* By the guard the flag is 0: that way does not count. */
-        value p = *ir_operand(l->f, v, ir_pred_slot(l->f, out->latch, out->exit));
-        struct cell c = cells_address((struct cells *)&l->h.cells, p, 0);
+        value p = *ir_phi_operand(l->f, v, ir_pred_slot(l->f, out->latch, out->exit));
+        struct cell c = cells_address(&l->h.cells, p, 0);
         return same_value(c.root, out->pointer) ? dir * cells_add(c.off, -out->step)
                                                 : NEAR_ANYWHERE;
     }
@@ -374,7 +374,7 @@ static int64_t near_phi(const struct leap *l, value v, const struct way *out, in
 }
 
 /* How near to the record before may pointer v be? */
-static int64_t near_value(const struct leap *l, value v, const struct way *out, int dir) {
+static int64_t near_value(struct leap *l, value v, const struct way *out, int dir) {
     const struct insn *in = ir_at(l->f, v);
     switch ((int)in->op) {
     case OP_PHI:
@@ -545,14 +545,14 @@ static struct elided leap_out(struct leap *l, const struct way *w, const struct 
     IR_FOR_INSNS (f, w->exit, v) {
         if (!ir_is(f, v, OP_PHI))
             break;
-        value by_loop = *ir_operand(f, v, slot), here = by_loop;
+        value by_loop = *ir_phi_operand(f, v, slot), here = by_loop;
         if (ir_at(f, v)->kind == KIND_PTR) {
             struct cell c = cells_address(&l->h.cells, by_loop, 0);
             if (same_value(c.root, w->pointer))
                 here = moved(f, end, last, cells_add(c.off, -w->step));
         }
         value phi = phi_by(f, both, (enum kind)ir_at(f, v)->kind, yes, here, by_loop);
-        *ir_operand(f, v, slot) = phi;
+        *ir_phi_operand(f, v, slot) = phi;
     }
     value zero = ir_const(f, 0), one = ir_const(f, 1);
     value flag = phi_by(f, both, KIND_CELL, yes, one, zero);
@@ -606,19 +606,21 @@ static void go_on_from(struct leap *l, const struct way *w, value root) {
     value end = ir_terminator(f, b);
     ir_at(f, w->guard)->a = root;
     ir_at(f, w->guard)->imm = w->at;
-    *ir_operand(f, w->pointer, ir_pred_slot(f, b, w->head)) =
-        moved(f, end, root, cells_add(w->at, -w->mark));
+    value to = moved(f, end, root, cells_add(w->at, -w->mark)); /* f->insn may move */
+    *ir_phi_operand(f, w->pointer, ir_pred_slot(f, b, w->head)) = to;
     unsigned slot = ir_pred_slot(f, b, w->exit);
     IR_FOR_INSNS (f, w->exit, v) {
         if (!ir_is(f, v, OP_PHI))
             break;
-        value by = *ir_operand(f, v, slot);
+        value by = *ir_phi_operand(f, v, slot);
         struct cell c;
         if (ir_at(f, v)->kind != KIND_PTR)
             continue;
         c = cells_address(&l->h.cells, by, 0);
-        if (same_value(c.root, w->root))
-            *ir_operand(f, v, slot) = moved(f, end, root, c.off);
+        if (!same_value(c.root, w->root))
+            continue;
+        to = moved(f, end, root, c.off);
+        *ir_phi_operand(f, v, slot) = to;
     }
 }
 

@@ -360,7 +360,7 @@ static void write_head(struct thread *t, unsigned slot) {
     struct func *f = t->f;
     t->root = e->root;
     for (unsigned i = t->nphi; i-- > 0;) {
-        value in = ir_resolve(f, *ir_operand(f, t->phi[i], slot));
+        value in = ir_resolve(f, *ir_phi_operand(f, t->phi[i], slot));
         t->is[i] = ir_phi(f, t->top, ir_at(f, t->phi[i])->kind, in, NO_VALUE);
         if (same_value(t->phi[i], e->root))
             t->root = t->is[i];
@@ -385,9 +385,9 @@ static void prepare(struct thread *t) {
 /* What the old head's phi takes from its latch it may take from a failed iteration instead. */
 static void start_over(struct thread *t, value phi, block back, value is) {
     unsigned slot = ir_pred_slot(t->f, back, t->e.head);
-    value next = *ir_operand(t->f, phi, slot);
+    value next = *ir_phi_operand(t->f, phi, slot);
     value either = ir_phi(t->f, back, ir_at(t->f, phi)->kind, next, is);
-    *ir_operand(t->f, phi, slot) = either;
+    *ir_phi_operand(t->f, phi, slot) = either;
 }
 
 /*        latch                  c: br tries, top, back
