@@ -39,7 +39,9 @@ class Engine:
         self.knows = {"default": TOTAL, "ref": TOTAL,
                       "jit": APART | {"ir", "code"}}.get(kind, APART | {"ir"})
         engine = {"default": [], "interp-switch": ["--interp=switch"]}.get(kind, ["--" + kind])
-        self.command = [bfopt, "--time-passes", *engine, *self.options]
+        # With --time-passes the default mode waits, at the end, for what it is compiling.
+        apart = ["--time-passes"] if "run" in self.knows else []
+        self.command = [bfopt, *apart, *engine, *self.options]
 
     def run(self, program, limits):
         """One run; what --time-passes does not call running is compiling."""
