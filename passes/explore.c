@@ -74,7 +74,8 @@ static bool explore_is_back(const struct explore *e, block from, block to) {
     return from.i < e->nblock && to.i < e->nblock && cfg_dominates(&e->cfg->dom, to, from);
 }
 
-static bool explore_find_latch(struct explore *e) {
+/* The latch, which leaves the loop if it does not go back: two endless loops may share theirs. */
+static bool explore_find_latch(struct explore *e, uint32_t n) {
     const struct block_data *h = ir_block(e->f, e->head);
     if (h->npred != 2)
         return false;
@@ -85,7 +86,7 @@ static bool explore_find_latch(struct explore *e) {
     e->latch = h->pred[back[0] ? 0 : 1];
     const struct block_data *d = ir_block(e->f, e->latch);
     e->back = d->nsucc == 2 && same_block(d->succ[1], e->head) ? 1 : 0;
-    return d->nsucc == 2;
+    return d->nsucc == 2 && !cfg_in_loop(&e->cfg->loops, n, d->succ[1 - e->back]);
 }
 
 /* The root is the head's pointer phi, if it has one. */
@@ -135,7 +136,7 @@ bool explore_begin(struct explore *e, uint32_t n) {
     e->root = NO_VALUE;
     e->keyed = e->have_delta = false;
     exprs_reset(&e->x);
-    if (!explore_find_latch(e) || !explore_find_root(e) || !explore_list(e, n))
+    if (!explore_find_latch(e, n) || !explore_find_root(e) || !explore_list(e, n))
         return false;
     if (e->singly)
         explore_find_head(e);
