@@ -7,6 +7,7 @@
  * the whole takes near-linear time (as in Havlak, TOPLAS 1997). */
 #include "ir/cfg.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "runtime/alloc.h"
@@ -112,7 +113,8 @@ static void dom_number(const struct func *f, const struct rpo *r, struct dom *d)
 struct dom cfg_dom(const struct func *f, const struct rpo *r) {
     struct dom d = {.idom = xcalloc(f->nblock, sizeof(block)),
                     .pre = xcalloc(f->nblock, sizeof(uint32_t)),
-                    .post = xcalloc(f->nblock, sizeof(uint32_t))};
+                    .post = xcalloc(f->nblock, sizeof(uint32_t)),
+                    .nblock = f->nblock};
     while (dom_sweep(f, r, &d))
         ;
     dom_number(f, r, &d);
@@ -120,6 +122,7 @@ struct dom cfg_dom(const struct func *f, const struct rpo *r) {
 }
 
 bool cfg_dominates(const struct dom *d, block a, block b) {
+    assert(a.i < d->nblock && b.i < d->nblock);
     return d->pre[a.i] <= d->pre[b.i] && d->post[b.i] <= d->post[a.i] && d->post[b.i] != 0;
 }
 

@@ -19,6 +19,7 @@ void cfg_rpo_free(struct rpo *r);
 struct dom {
     block *idom; /* idom[entry] = NO_BLOCK */
     uint32_t *pre, *post;
+    uint32_t nblock; /* blocks there were then: of others nothing is known */
 };
 struct dom cfg_dom(const struct func *f, const struct rpo *r);
 bool cfg_dominates(const struct dom *d, block a, block b); /* reflexive */

@@ -466,7 +466,7 @@ static bool try_loop(struct promote *p, uint32_t n) {
         return false;
     const struct block_data *d = ir_block(p->f, head);
     p->loop = n;
-    p->latch = d->pred[cfg_dominates(&p->cfg.dom, head, d->pred[0]) ? 0 : 1];
+    p->latch = d->pred[cfg_in_loop(&p->cfg.loops, n, d->pred[0]) ? 0 : 1];
     if (!may_load(p) || !list_body(p, n))
         return false;
     collect_candidates(p, &c);
