@@ -158,6 +158,16 @@ static bool runs_always(const struct promote *p, block b) {
     return cfg_dominates(&p->cfg.dom, b, p->latch);
 }
 
+/* Can the loop be left behind block b, though not at its end?  Then what follows may never run: the
+ * way may lead to an endless loop, which is no part of this one. */
+static bool leaves_early(const struct promote *p, block b) {
+    const struct block_data *d = ir_block(p->f, b);
+    for (unsigned n = 0; n < d->nsucc; n++)
+        if (!same_block(b, p->latch) && !cfg_in_loop(&p->cfg.loops, p->loop, d->succ[n]))
+            return true;
+    return false;
+}
+
 /* Is the pointer of loop n at cell 0, so that each cell on the tape may be loaded at any time? */
 static bool knows_tape(const struct promote *p, uint32_t n) {
     return p->f->program && ir_is(p->f, p->shape[n].root, OP_TAPE);
@@ -172,7 +182,7 @@ static int accesses_in(const struct promote *p, block b) {
         if (ir_has(p->f, v, EFF_IO) && !ir_is(p->f, v, OP_TOUCH))
             return 0;
     }
-    return -1;
+    return leaves_early(p, b) ? 0 : -1;
 }
 
 /* Can any cell of the loop be loaded on the way in?  Looks no further than its first access, I/O
@@ -197,7 +207,7 @@ static bool may_load(const struct promote *p) {
 }
 
 static void collect_candidates(struct promote *p, struct candidates *c) {
-    bool barrier = false; /* I/O or an inner loop, which may not end, may come before */
+    bool barrier = false; /* I/O, an inner loop, which may not end, or a way out may come before */
     c->n = 0;
     memset(c->slot, 0, sizeof c->slot);
     for (uint32_t i = 0; i < p->nbody; i++) {
@@ -220,6 +230,7 @@ static void collect_candidates(struct promote *p, struct candidates *c) {
                 k->src = in->src;
             }
         }
+        barrier |= leaves_early(p, b);
     }
 }
 

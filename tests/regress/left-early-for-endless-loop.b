@@ -1,0 +1,2 @@
+A loop that may be left for an endless one before its last access
+>>>>-[<<<<+[[.,<]+]+[+<+>]+>>>>]
