@@ -509,6 +509,7 @@ static bool explore_way(struct explore *e, struct way *w, const bool *side, unsi
     w->nfree = EXPLORE_CELLS;
     w->delta = 0;
     w->entered = 0;
+    memset(w->out, 0, sizeof w->out);
     memset(w->out_offset, 0, sizeof w->out_offset);
     e->nfact = 0;
     if (e->head_known)

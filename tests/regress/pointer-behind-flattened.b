@@ -1,0 +1,2 @@
+A pointer used behind a flattened loop
+-[>><[]>[-<+>]<<-]>+>+><[[-[-[<><>>>[<+<->]<]]]<]
