@@ -247,7 +247,7 @@ bool select_falls_to(const struct select *s, block b) {
 
 /* What the phi is when entered from predecessor `slot`; NO_VALUE: there is no such predecessor. */
 static value phi_input(const struct select *s, value phi, unsigned slot) {
-    return slot == 0 ? ir_at(s->f, phi)->a : ir_at(s->f, phi)->b;
+    return *ir_phi_operand(s->f, phi, slot);
 }
 
 /* Every phi that has a use gets its register before the walk, because its operands may be selected

@@ -172,8 +172,7 @@ static value enter_block(struct machine *m) {
             next = more;
             room *= 2;
         }
-        const struct insn *in = ir_at(f, v);
-        next[n++] = reg(m, slot == 0 ? in->a : in->b);
+        next[n++] = reg(m, *ir_phi_operand(f, v, slot));
     }
     n = 0;
     for (value phi = ir_block(f, m->b)->first; !same_value(phi, v); phi = ir_next(f, phi))

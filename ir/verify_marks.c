@@ -252,9 +252,8 @@ static void tell_phis(struct marks *m, block b) {
         unsigned slot = ir_pred_slot(m->f, b, d->succ[n]);
         for (value v = ir_block(m->f, d->succ[n])->first; ir_is(m->f, v, OP_PHI);
              v = ir_next(m->f, v)) {
-            const struct insn *in = ir_at(m->f, v);
-            if (in->kind == KIND_PTR) {
-                struct span s = around(m, slot == 0 ? in->a : in->b);
+            if (ir_at(m->f, v)->kind == KIND_PTR) {
+                struct span s = around(m, *ir_phi_operand(m->f, v, slot));
                 uint32_t r = root_number(m, v); /* may move m->root */
                 tell_edge(m, &m->root[r], slot, s);
             }

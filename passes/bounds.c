@@ -144,7 +144,7 @@ static void bounds_tell(struct bounds *s, block b) {
                 break;
             if (in->kind != KIND_PTR)
                 continue;
-            struct interval i = bounds_of(s, slot == 0 ? in->a : in->b);
+            struct interval i = bounds_of(s, *ir_phi_operand(s->f, v, slot));
             bounds_root(s, v)->edge[slot] = i;
             if (ir_block(s->f, d->succ[n])->npred == 1)
                 bounds_root(s, v)->edge[1] = i;

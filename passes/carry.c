@@ -63,7 +63,7 @@ static void rewrite_cell(struct hauls *c, struct haul *k) {
         }
     }
     k->added = ir_resolve(f, k->added);
-    *(c->entry_slot == 0 ? &ir_at(f, phi)->b : &ir_at(f, phi)->a) = k->added;
+    *ir_phi_operand(f, phi, 1 - c->entry_slot) = k->added;
 }
 
 /* On the way to the next iteration: what was on the way must become 0. */

@@ -134,8 +134,12 @@ uint32_t cells_of(struct cells *c, value v) {
     return cells_id(c, in->a, in->imm);
 }
 
-bool cell_starts_zero(const struct func *f, struct cell c) {
+uint64_t cells_on_tape(const struct func *f) {
     uint64_t page = 4096 * 8 / f->cell_bits; /* the smallest tape there is */
-    uint64_t cells = f->tape_cells ? f->tape_cells : page;
-    return f->program && ir_is(f, c.root, OP_TAPE) && c.off >= 0 && (uint64_t)c.off < cells;
+    return f->tape_cells ? f->tape_cells : page;
+}
+
+bool cell_starts_zero(const struct func *f, struct cell c) {
+    return f->program && ir_is(f, c.root, OP_TAPE) && c.off >= 0 &&
+           (uint64_t)c.off < cells_on_tape(f);
 }

@@ -41,6 +41,8 @@ struct cell cells_address(struct cells *c, value p, int64_t k);
 uint32_t cells_id(struct cells *c, value p, int64_t k);
 /* The number of the cell a LOAD, STORE, TOUCH or SCAN accesses (first). */
 uint32_t cells_of(struct cells *c, value v);
+/* The number of cells a program's tape certainly has. */
+uint64_t cells_on_tape(const struct func *f);
 /* Is the cell certainly on the tape, and 0 when f starts? */
 bool cell_starts_zero(const struct func *f, struct cell c);
 

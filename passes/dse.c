@@ -321,9 +321,8 @@ static void dse_rename(struct dse *d, uint32_t *id, uint32_t n, block to, unsign
     struct func *f = d->f;
     for (uint32_t i = 0; i < n; i++) {
         struct cell c = d->cells.at[id[i]];
-        const struct insn *in = ir_at(f, c.root);
-        if (in->op == OP_PHI && same_block(ir_home(f, c.root), to))
-            id[i] = dse_cell(d, slot == 0 ? in->a : in->b, c.off);
+        if (ir_is(f, c.root, OP_PHI) && same_block(ir_home(f, c.root), to))
+            id[i] = dse_cell(d, *ir_phi_operand(f, c.root, slot), c.off);
     }
 }
 

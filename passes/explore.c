@@ -345,10 +345,9 @@ static enum step follow_phis(struct follower *r, value *next) {
     for (; ir_is(e->f, v, OP_PHI); v = ir_next(e->f, v), n++) {
         if (n == EXPLORE_PHIS)
             return GIVE_UP;
-        const struct insn *in = ir_at(e->f, v);
-        value with = slot == 0 ? in->a : in->b;
+        value with = *ir_phi_operand(e->f, v, slot);
         place[n] = 0;
-        if (in->kind == KIND_CELL)
+        if (ir_at(e->f, v)->kind == KIND_CELL)
             cell[n] = start ? expr_leaf(&e->x, OP_COPY, (node){0}, (int64_t)v.i)
                             : explore_cell_value(e, with);
         else if (!start && !explore_pointer(e, with, &place[n]))
@@ -484,8 +483,7 @@ static bool follow_end(struct follower *r) {
     struct way *w = r->w;
     if (e->root.i && explore_local(e, e->root)) {
         unsigned slot = ir_pred_slot(e->f, e->latch, e->head);
-        const struct insn *phi = ir_at(e->f, e->root);
-        if (!explore_pointer(e, slot == 0 ? phi->a : phi->b, &w->delta))
+        if (!explore_pointer(e, *ir_phi_operand(e->f, e->root, slot), &w->delta))
             return false;
     }
     for (unsigned i = 0; i < e->nout; i++) {

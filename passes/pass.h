@@ -24,17 +24,21 @@ void pass_count(struct pass_env *env, const char *name, uint64_t n);
 /* A pass: func -> func; true if it changed anything.  May leave COPYs (the driver settles them). */
 typedef bool pass_fn(struct func *f, struct pass_env *env);
 
+/* What the driver has to know of a pass (passes.def). */
+enum pass_property { PLAIN, KEEPS_MARKS, COMPILED_ONLY };
+
 struct pass_info {
     const char *name;
     pass_fn *run;
     unsigned level; /* lowest -O level that runs it */
+    enum pass_property property;
     const char *what;
 };
 extern const struct pass_info pass_table[];
 extern const unsigned pass_table_size;
 const struct pass_info *pass_find(const char *name, size_t len);
 
-#define PASS(name, entry, level, what) pass_fn entry;
+#define PASS(name, entry, level, property, what) pass_fn entry;
 #include "passes/passes.def"
 #undef PASS
 

@@ -24,10 +24,6 @@ enum when {
 /* Records from which on a function is large. */
 #define LARGE 100000
 
-/* Passes that levels leave out for an interpreter: they save machine code a branch, or waiting for
- * a store, with more instructions, each of which an interpreter pays for. */
-#define COMPILED_ONLY "peel"
-
 /* Passes, and what cleans up behind them if they changed anything. */
 struct stage {
     const char *passes, *then;
@@ -79,7 +75,7 @@ static const struct stage *const pipeline_levels[] = {level_0, level_1, level_2,
 /* ---- passes by name ---- */
 
 const struct pass_info pass_table[] = {
-#define PASS(name, entry, level, what) {name, entry, level, what},
+#define PASS(name, entry, level, property, what) {name, entry, level, property, what},
 #include "passes/passes.def"
 #undef PASS
 };
@@ -232,9 +228,6 @@ static void show(struct driver *d, const char *names, const char *when, const ch
         d->o->dump(d->o->dump_context, d->f, when, pass);
 }
 
-/* Makes or reads marks, and takes care that those it leaves are true. */
-#define KEEP_MARKS "inbounds,if-convert,rebase"
-
 /* A no_trap mark may rest on another access, which other passes are free to remove; `inbounds`
  * finds the marks again. */
 static void clear_marks(struct driver *d) {
@@ -283,12 +276,12 @@ static void run_timed(struct driver *d, const struct pass_info *p) {
 
 static bool run_pass(struct driver *d, const struct pass_info *p) {
     show(d, d->o->print_before, "before", p->name);
-    if (!is_named(KEEP_MARKS, p->name))
+    if (p->property != KEEPS_MARKS)
         clear_marks(d);
     struct func *before = d->o->validate_each ? ir_clone(d->f) : NULL;
     d->env.pass = p->name;
     run_timed(d, p);
-    d->marked |= is_named(KEEP_MARKS, p->name);
+    d->marked |= p->property == KEEPS_MARKS;
     show(d, d->o->print_after, "after", p->name);
     bool ok = verify_after(d, p->name) && (!before || validate_after(d, before, p->name));
     ir_free(before);
@@ -296,7 +289,7 @@ static bool run_pass(struct driver *d, const struct pass_info *p) {
 }
 
 static bool is_left_out(const struct driver *d, const struct pass_info *p) {
-    return d->o->interpreted && !d->o->passes && is_named(COMPILED_ONLY, p->name);
+    return d->o->interpreted && !d->o->passes && p->property == COMPILED_ONLY;
 }
 
 /* Runs the pass with this name; *stop: it was the one to stop after. */
@@ -383,7 +376,11 @@ bool pipeline_run(struct func *f, const struct pipeline_options *o, struct text 
 
 void pipeline_list(struct text *out) {
     text_put(out, "Passes, and what each level runs (what is in brackets: if those before changed "
-                  "anything;\nfor --interp without " COMPILED_ONLY "):\n");
+                  "anything;\nfor --interp without");
+    for (unsigned i = 0; i < pass_table_size; i++)
+        if (pass_table[i].property == COMPILED_ONLY)
+            text_fmt(out, " %s", pass_table[i].name);
+    text_put(out, "):\n");
     for (unsigned i = 0; i < pass_table_size; i++)
         text_fmt(out, "  %-14s %s\n", pass_table[i].name, pass_table[i].what);
     for (int level = 0; level <= MAX_LEVEL; level++) {

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "ir/cfg.h"
+#include "passes/cells.h"
 #include "passes/pass.h"
 #include "passes/runner.h"
 #include "runtime/alloc.h"
@@ -49,8 +50,7 @@ static void prerun_go(struct prerun *p, uint64_t steps) {
     const struct func *f = p->f;
     runner_free(&p->r);
     p->r = (struct runner){.f = f, .steps = steps, .max_text = PRERUN_TEXT};
-    /* One page is the smallest tape there is. */
-    uint64_t tape = f->tape_cells ? f->tape_cells : 4096 * 8 / f->cell_bits;
+    uint64_t tape = cells_on_tape(f);
     p->r.ncell = tape < PRERUN_CELLS ? tape : PRERUN_CELLS;
     runner_run(&p->r);
 }

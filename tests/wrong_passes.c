@@ -86,10 +86,13 @@ static bool wrong_order(struct func *f, struct pass_env *env) {
 
 const struct pass_info *wrong_pass_find(const char *name, size_t len) {
     static const struct pass_info table[] = {
-        {"wrong-value", wrong_value, 0, ""},       {"wrong-broken", wrong_broken, 0, ""},
-        {"wrong-restless", wrong_restless, 0, ""}, {"wrong-silent", wrong_silent, 0, ""},
-        {"wrong-trap", wrong_trap, 0, ""},         {"wrong-store", wrong_store, 0, ""},
-        {"wrong-order", wrong_order, 0, ""},
+        {"wrong-value", wrong_value, 0, PLAIN, ""},
+        {"wrong-broken", wrong_broken, 0, PLAIN, ""},
+        {"wrong-restless", wrong_restless, 0, PLAIN, ""},
+        {"wrong-silent", wrong_silent, 0, PLAIN, ""},
+        {"wrong-trap", wrong_trap, 0, PLAIN, ""},
+        {"wrong-store", wrong_store, 0, PLAIN, ""},
+        {"wrong-order", wrong_order, 0, PLAIN, ""},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0)

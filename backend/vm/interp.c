@@ -227,10 +227,9 @@ static bool hands_on_constant(const struct func *f, const struct walk *w) {
     for (unsigned n = 0; n < latch->nsucc; n++) {
         unsigned slot = ir_pred_slot(f, w->latch, latch->succ[n]);
         IR_FOR_INSNS (f, latch->succ[n], v) {
-            const struct insn *in = ir_at(f, v);
-            if (in->op != OP_PHI)
+            if (!ir_is(f, v, OP_PHI))
                 break;
-            if (ir_is_const(f, slot == 0 ? in->a : in->b))
+            if (ir_is_const(f, *ir_phi_operand(f, v, slot)))
                 return true;
         }
     }

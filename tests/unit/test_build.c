@@ -3,22 +3,14 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "frontend/parse.h"
 #include "ir/build.h"
 #include "ir/print.h"
 #include "ir/validate.h"
 #include "ir/verify.h"
 #include "runtime/text.h"
+#include "tests/unit/parsed.h"
 
 #define CELLS 4096
-
-static struct program parsed(const char *code) {
-    struct program p;
-    struct parse_options o = {.hash = true};
-    struct parse_result r = parse_program(&p, (const uint8_t *)code, 0, (uint32_t)strlen(code), &o);
-    cr_assert_eq(r.error, PARSE_OK);
-    return p;
-}
 
 static struct func *built(const struct program *p, unsigned bits, bool eof_unchanged, bool simplify,
                           uint32_t open) {

@@ -16,6 +16,7 @@
 #include "runtime/alloc.h"
 #include "runtime/text.h"
 #include "runtime/tiers_int.h"
+#include "tests/unit/parsed.h"
 
 /* ---- running ---- */
 
@@ -75,14 +76,6 @@ static int on_hash(struct rt *rt, uint8_t *pointer, uint32_t src) {
     hashes++;
     hash_sum = hash_sum * 31 + (uint32_t)(pointer - rt->tape.base) + src;
     return 0;
-}
-
-static struct program parsed(const char *code) {
-    struct program p;
-    struct parse_options o = {.hash = true};
-    struct parse_result r = parse_program(&p, (const uint8_t *)code, 0, (uint32_t)strlen(code), &o);
-    cr_assert_eq(r.error, PARSE_OK);
-    return p;
 }
 
 static int file(void) {
