@@ -205,7 +205,7 @@ static void compile_run_passes(struct func *f, const struct options *o, const ch
                                const char *after) {
     struct text error = {0};
     if ((o->stats || o->time_passes) && compile_passes == NULL)
-        compile_passes = pass_stats_new();
+        compile_passes = pass_stats_new(o->time_passes);
     struct pipeline_options options = {.level = (int)o->level,
                                        .kept = o->action == ACT_ASM,
                                        .interpreted = o->engine == ENGINE_INTERP,

@@ -137,10 +137,12 @@ struct pass_stats {
     struct counter *counter;
     uint32_t ncounter, cap;
     struct pass_run *run; /* as pass_table */
+    bool timed;
 };
 
-struct pass_stats *pass_stats_new(void) {
+struct pass_stats *pass_stats_new(bool timed) {
     struct pass_stats *s = xcalloc(1, sizeof *s);
+    s->timed = timed;
     s->run = xcalloc(pass_table_size, sizeof *s->run);
     return s;
 }
@@ -262,7 +264,7 @@ static bool validate_after(struct driver *d, const struct func *before, const ch
 
 static void run_timed(struct driver *d, const struct pass_info *p) {
     struct pass_stats *s = d->o->stats;
-    double start = s ? now() : 0;
+    double start = s && s->timed ? now() : 0;
     bool changed = p->run(d->f, &d->env);
     d->changed |= changed;
     ir_settle(d->f);
@@ -271,7 +273,8 @@ static void run_timed(struct driver *d, const struct pass_info *p) {
     struct pass_run *r = &s->run[p - pass_table];
     r->times++;
     r->changes += changed;
-    r->seconds += now() - start;
+    if (s->timed)
+        r->seconds += now() - start;
 }
 
 static bool run_pass(struct driver *d, const struct pass_info *p) {

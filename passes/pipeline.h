@@ -40,7 +40,8 @@ void pipeline_list(struct text *out);
 
 /* ---- counters and times ---- */
 
-struct pass_stats *pass_stats_new(void);
+/* timed: asks for the processor's time around each pass, which costs two system calls. */
+struct pass_stats *pass_stats_new(bool timed);
 void pass_stats_free(struct pass_stats *s);
 /* The value of counter "pass.name"; 0 if there is none. */
 uint64_t pass_stats_get(const struct pass_stats *s, const char *name);

@@ -592,7 +592,7 @@ static void put_stats(struct text *out, const struct pass_stats *stats) {
 
 static void do_pass(struct test_case *c, struct func *f) {
     struct func *before = ir_clone(f);
-    struct pass_stats *counted = pass_stats_new();
+    struct pass_stats *counted = pass_stats_new(false);
     struct text was = {0}, is = {0}, stats = {0};
     ir_print(&was, f, NULL);
     if (run_passes(c, f, counted) && check_round_trip(c, f) && check_meaning(c, before, f) &&

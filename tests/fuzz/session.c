@@ -254,7 +254,7 @@ static _Noreturn void work(struct session *s, source_fn *source, void *arg) {
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     struct session_options o = *s->o;
-    o.differ.stats = pass_stats_new();
+    o.differ.stats = pass_stats_new(false);
     s->o = &o;
     s->d = differ_new(&o.differ);
     source(s, arg);

@@ -258,7 +258,7 @@ Test(fold_rules, every_rule_fires) {
     for (unsigned i = 0; i < fold_rule_count; i++) {
         const struct fold_rule *r = &fold_rules[i];
         struct func *f = function_of(r);
-        struct pass_stats *stats = pass_stats_new();
+        struct pass_stats *stats = pass_stats_new(false);
         struct pipeline_options o = {.passes = "fold", .verify_each = true, .stats = stats};
         struct text error = {0}, counter = {0};
         cr_assert(pipeline_run(f, &o, &error), "rule %s: %s", r->name, error.p);
