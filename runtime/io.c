@@ -54,9 +54,10 @@ static int io_write(struct rt *rt, const uint8_t *p, size_t n) {
     rt->out_count += n;
     rt->out_pos = rt->out_buf;
     io_flushing = 0;
-    if (io_interrupted) {
+    if (io_interrupted || rt->asked) {
         rt->end = RUN_INTERRUPTED;
-        rt->end_errno = io_interrupted;
+        rt->end_errno = io_interrupted ? io_interrupted : rt->asked;
+        io_interrupted = 0;
         return 1;
     }
     if (error == 0)
@@ -92,13 +93,14 @@ int rt_out_bytes(struct rt *rt, const uint8_t *p, uint64_t n) {
     return rt->out_tty && n != 0 && memchr(p, '\n', (size_t)n) != NULL ? rt_flush(rt) : 0;
 }
 
-/* Fills the input buffer.  The number of bytes read, 0 at the end of input, -1 on an error. */
+/* Fills the input buffer.  The number of bytes read, 0 at the end of input, -1 on an error or when
+ * the run is asked to end. */
 static ssize_t io_fill(struct rt *rt) {
     rt->in_count += (uint64_t)(rt->in_pos - rt->in_start);
     rt->in_pos = rt->in_limit = rt->in_start = rt->in_buf;
     if (rt->in_fd < 0)
         return 0;
-    for (;;) {
+    while (!rt->asked) {
         ssize_t n = read(rt->in_fd, rt->in_buf, RT_IN_SIZE);
         if (n >= 0) {
             rt->in_limit += n;
@@ -109,6 +111,7 @@ static ssize_t io_fill(struct rt *rt) {
         else if (errno != EINTR)
             return -1;
     }
+    return -1;
 }
 
 /* What `,` leaves in a cell at the end of input. */
@@ -130,8 +133,8 @@ int rt_in(struct rt *rt, uint64_t *cell) {
             return 1;
         ssize_t n = io_fill(rt);
         if (n < 0) {
-            rt->end = RUN_IN_ERROR;
-            rt->end_errno = errno;
+            rt->end = rt->asked ? RUN_INTERRUPTED : RUN_IN_ERROR;
+            rt->end_errno = rt->asked ? rt->asked : errno;
             return 1;
         }
         rt->in_eof = n == 0;
@@ -159,6 +162,8 @@ void rt_io_init(struct rt *rt, int in_fd, int out_fd, enum eof_mode eof) {
     rt->in_cell = rt_in;
     rt->end = RUN_DONE;
     rt->end_errno = 0;
+    rt->can_ask = false;
+    rt->asked = 0;
 }
 
 void rt_preload(struct rt *rt, const uint8_t *p, size_t n) {
@@ -174,14 +179,20 @@ static const int io_signal[] = {SIGINT, SIGTERM, SIGHUP};
 static struct sigaction io_before[IO_NSIGNAL];
 static struct rt *io_rt;
 
-/* Generated code cannot be asked to stop, so the handler ends the process itself.  out_pos is
- * always consistent: it moves after the byte it passes was stored. */
+/* Generated code looks at no flag, so the handler ends the process itself, unless somebody else
+ * sees to it that the run ends.  out_pos is always consistent: it moves after the byte it passes
+ * was stored. */
 static void io_on_signal(int signal_number) {
+    bool ask = io_rt->can_ask && !io_rt->asked;
+    if (ask)
+        io_rt->asked = signal_number;
     if (io_flushing && !io_interrupted) {
         /* The interrupted write returns to rt_write_all, which gives up. */
         io_interrupted = signal_number;
         return;
     }
+    if (ask)
+        return;
     if (!io_flushing && io_rt->out_pos > io_rt->out_buf)
         rt_write_all(io_rt->out_fd, io_rt->out_buf, (size_t)(io_rt->out_pos - io_rt->out_buf));
     _exit(128 + signal_number);

@@ -7,6 +7,10 @@
  *
  * The handler may interrupt anything, so it only counts, in a table made before: open addressing
  * by source position, never more than half full.
+ *
+ * A run with a profile that is interrupted (Ctrl-C) ends as such, and is reported: tier 0, input
+ * and output notice that they are asked to (rt->asked); a unit is led to its exit by the next
+ * sample that finds it in a block, where its frame is complete, as by a fault.
  */
 #include "runtime/profile.h"
 
@@ -87,13 +91,29 @@ static void profile_sample(struct profile *p, const ucontext_t *context) {
 }
 #endif
 
+#if defined(__x86_64__)
+/* Leaves the unit that was interrupted, if it was, in a block. */
+static void profile_leave(struct rt *rt, ucontext_t *context) {
+    greg_t *reg = context->uc_mcontext.gregs, frame = (greg_t)(uintptr_t)rt->saved_sp;
+    uintptr_t pc = (uintptr_t)reg[REG_RIP];
+    if (rt->end != RUN_DONE || profile_place(pc) == NO_PLACE || reg[REG_RSP] != frame)
+        return;
+    rt->end = RUN_INTERRUPTED;
+    rt->end_errno = rt->asked;
+    reg[REG_RIP] = (greg_t)(uintptr_t)fault_unit_at(pc)->exit_stub;
+}
+#endif
+
 static void profile_on_tick(int signal_number, siginfo_t *info, void *context) {
     (void)signal_number;
     (void)info;
     int error = errno;
 #if defined(__x86_64__)
-    if (profile_running != NULL)
+    if (profile_running != NULL) {
         profile_sample(profile_running, context);
+        if (profile_running->t->rt->asked)
+            profile_leave(profile_running->t->rt, context);
+    }
 #else
     (void)context;
 #endif
@@ -123,8 +143,10 @@ bool profile_start(struct profile *p, struct tiers *t) {
         return false;
     profile_running = p;
     if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &p->timer) == 0) {
-        if (timer_settime(p->timer, 0, &every, NULL) == 0)
+        if (timer_settime(p->timer, 0, &every, NULL) == 0) {
+            t->rt->can_ask = true;
             return true;
+        }
         timer_delete(p->timer);
     }
     profile_running = NULL;
@@ -138,6 +160,8 @@ static int profile_by_place(const void *a, const void *b) {
 }
 
 void profile_stop(struct profile *p) {
+    p->t->rt->can_ask = false;
+    p->t->rt->asked = 0;
     p->seconds += profile_seconds();
     if (profile_running == p) {
         timer_delete(p->timer);

@@ -65,6 +65,11 @@ struct rt {
     int end_errno;
     int64_t end_pointer; /* final pointer as a cell index, when an engine knows it */
 
+    /* The run can be asked to end: the first signal (see rt_catch_signals) is put into `asked`, and
+     * whoever notices it ends the run as RUN_INTERRUPTED. */
+    bool can_ask;
+    volatile int asked; /* what sig_atomic_t is; its header declares much else */
+
     /* Units of the tiers (runtime/tiers.h) reach other loops through these. */
     rt_loop **loop;     /* by number of a loop: runs it */
     rt_loop *loop_deep; /* instead, while the stack pointer is below stack_limit */
@@ -83,7 +88,8 @@ void rt_preload(struct rt *rt, const uint8_t *p, size_t n);
 /* Writes out what is buffered.  0, or nonzero after an error (end, end_errno are set). */
 int rt_flush(struct rt *rt);
 /* From now on SIGINT, SIGTERM and SIGHUP write out rt's output and end the process with status
- * 128 + signal (unless they were ignored); NULL: restores what was before. */
+ * 128 + signal (unless they were ignored), or ask the run to end, once, if it can be asked; NULL:
+ * restores what was before. */
 void rt_catch_signals(struct rt *rt);
 /* Bytes the program has read and written so far. */
 static inline uint64_t rt_bytes_in(const struct rt *rt) {

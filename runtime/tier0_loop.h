@@ -76,6 +76,8 @@ static uint8_t *TIER0(loop)(struct tiers *t, uint32_t stop, uint8_t *p) {
 #define GO                                                                                         \
     do {                                                                                           \
         t->at = op;                                                                                \
+        if (__builtin_expect(rt->asked != 0, 0))                                                   \
+            goto asked;                                                                            \
         goto *label[op->kind];                                                                     \
     } while (0)
 #else
@@ -205,6 +207,12 @@ do_end:
 off_tape:
     tier0_off_tape(t, op, p);
     return p;
+#if COUNTS
+asked:
+    rt->end = RUN_INTERRUPTED;
+    rt->end_errno = rt->asked;
+    return p;
+#endif
 do_bug:
     __builtin_unreachable();
 }

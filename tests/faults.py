@@ -389,6 +389,41 @@ def signals(b, e):
     b.check(f"{e}: an ignored SIGINT stays ignored", None if alive else "it does not")
 
 
+def interrupted_profiles(b):
+    """A run with a profile ends when it is asked to, wherever it is: what it wrote comes out, then the report, the
+    status says why.  A second signal ends it at once."""
+    for how in ["--profile"], ["--profile=exact"], ["--profile", "--tier-threshold=2", "--tier-wait"]:
+        for code, where in ("[]", "a loop"), ("[>+[>+<-]<]", "loops"), ("[>,.<]", "input that waits"), ("[>.<]", "output"), \
+                           ("[[>]+[<]>[-]+]", "scans"):
+            p = subprocess.Popen([b.bfopt, *how, "-e", HELLO + code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            reads = "," in code
+            got = read_until(p.stdout.fileno(), b"A") if reads else b""
+            if not reads and "." not in code:
+                wait_until_busy(p.pid)
+            time.sleep(0.02)
+            p.send_signal(signal.SIGINT)
+            end = time.time() + LIMIT
+            while p.poll() is None and time.time() < end and select.select([p.stdout], [], [], LIMIT)[0]:
+                more = os.read(p.stdout.fileno(), 65536)
+                got += more
+                if not more:
+                    break
+            out, err = p.communicate(timeout=LIMIT)
+            got = got.strip(b"\0") + out.strip(b"\0") # of a loop of output, however many
+            b.expect(f"{' '.join(how)}: SIGINT in {where}", (p.returncode, got, err), 130, b"A", r"processor time in the run, \d+ samples")
+    # A second signal, here before anything could be done about the first one.
+    p = subprocess.Popen([b.bfopt, "--profile", "-e", ENDLESS], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    wait_until_busy(p.pid)
+    p.send_signal(signal.SIGSTOP)
+    p.send_signal(signal.SIGINT)
+    p.send_signal(signal.SIGTERM)
+    p.send_signal(signal.SIGCONT)
+    out, err = p.communicate(timeout=LIMIT)
+    b.expect("--profile: two signals at once", (p.returncode, out, err), 143, b"A")
+    b.check("--profile: and no report", None if b"samples" not in err else repr(err))
+
+
 def wait_until_busy(pid):
     """The program is in its endless loop once it has used some processor time."""
     for _ in range(2000):
@@ -480,6 +515,7 @@ def main():
                 failing_io(b, e, full)
                 if full or number in (1, 6, 7):
                     failing_memory_calls(b, e, full)
+        interrupted_profiles(b)
         bad_files(b, full)
         steps(b)
         failing_allocations(b, full)

@@ -112,8 +112,8 @@ static read_byte_fn *make_code(void) {
 static int try_read(unsigned cell_bytes, int64_t offset, uint32_t site) {
     read_byte_fn *f = make_code();
     struct trap_site sites[] = {{0, 1}, {4, 2}, {site, 77}, {100, 3}};
-    struct fault_unit unit = {(const uint8_t *)f, sizeof read_byte, sites, 4,
-                              (const uint8_t *)f + EXIT, NULL};
+    struct fault_unit unit = {
+        (const uint8_t *)f, sizeof read_byte, sites, 4, (const uint8_t *)f + EXIT, NULL};
     cr_assert(tape_map(&rt.tape, 4096 / cell_bytes, cell_bytes, 0, true));
     cr_assert(fault_install(&rt));
     fault_add(&unit);
@@ -365,6 +365,57 @@ Test(io, a_signal_interrupts_a_write_that_waits) {
     waitpid(child, &status, 0);
     cr_assert(WIFEXITED(status));
     cr_assert_eq(WEXITSTATUS(status), SIGTERM);
+}
+
+/* The child's run can be asked to end: `until` says what it does till then, true if it was ended.
+ */
+static int asked_in(bool (*until)(void)) {
+    pid_t child = fork();
+    if (child == 0) {
+        rt_catch_signals(&rt);
+        rt.can_ask = true;
+        alarm(10);
+        rt_out_bytes(&rt, (const uint8_t *)"partly", 6);
+        _exit(until() && rt.end == RUN_INTERRUPTED ? rt.end_errno : 99);
+    }
+    usleep(200000);
+    kill(child, SIGTERM);
+    int status;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool until_input(void) {
+    uint64_t cell = 0;
+    return rt_in(&rt, &cell) != 0;
+}
+
+static bool until_a_flush(void) {
+    while (!rt.asked)
+        usleep(1000);
+    rt_out_bytes(&rt, (const uint8_t *)" all", 4);
+    return rt_flush(&rt) != 0;
+}
+
+static bool until_again(void) {
+    raise(SIGHUP); /* asks; the one that comes from outside ends the process */
+    pause();
+    pause();
+    return false;
+}
+
+Test(io, a_run_that_can_be_asked_ends_by_itself) {
+    uint8_t got[16];
+    make_pipes(EOF_ZERO);
+    cr_assert_eq(asked_in(until_input), SIGTERM);
+    cr_assert_eq(written(got, 6), 6);
+    make_pipes(EOF_ZERO);
+    cr_assert_eq(asked_in(until_a_flush), SIGTERM);
+    cr_assert_eq(written(got, 10), 10);
+    cr_assert_arr_eq(got, "partly all", 10);
+    make_pipes(EOF_ZERO);
+    cr_assert_eq(asked_in(until_again), 128 + SIGTERM);
+    cr_assert_eq(written(got, 6), 6);
 }
 
 /* ---- memory and text ---- */
