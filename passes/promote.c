@@ -14,16 +14,18 @@
  * 1991), for up to PROMOTE_CELLS cells of a loop at once.
  *
  * Traps: a load on the way in may only go where the source would go off the tape before it prints
- * anything: to cells that each iteration accesses before any I/O and any inner loop; and, the tape
- * being contiguous, to cells between those, and to cells at a known place inside the tape.
- * Under --strict the touches of the head's first accesses are repeated before the loads, so that
- * the first access to trap is the source's.
+ * anything: to cells between accesses that are certain to come, in the loop or behind a way out of
+ * it (anticipated.h), and to cells at a known place inside the tape.  Cells that each iteration
+ * accesses are loaded first, in their order, so that an error is mostly reported where it is.
+ * Under --strict only the head's first accesses count, and their touches are repeated before the
+ * loads, so that the first access to trap is the source's.
  *
  * Relies on: rotated loops (the head runs whenever the loop is entered).
  * Tests: tests/ir/promote. */
 #include <string.h>
 
 #include "ir/cfg.h"
+#include "passes/anticipated.h"
 #include "passes/cells.h"
 #include "passes/pass.h"
 #include "runtime/alloc.h"
@@ -54,6 +56,7 @@ struct promote {
     struct pass_env *env;
     struct cfg cfg;
     struct cells cells;
+    struct anticipated anticipated; /* not if strict */
     struct shape *shape;
     bool *done; /* per block: heads of loops that have had their turn */
     uint32_t ndone;
@@ -65,7 +68,7 @@ struct promote {
     uint32_t *index; /* per block of the function: place in body, UINT32_MAX outside */
     uint32_t nindex; /* blocks made since are outside */
     int64_t off[PROMOTE_CELLS];
-    uint32_t src[PROMOTE_CELLS]; /* of the first access in the head */
+    uint32_t src[PROMOTE_CELLS]; /* of the first access, or the first certain one */
     unsigned ncell;
     struct candidate *touch; /* strict: what the head accesses first, in its order */
     unsigned ntouch;
@@ -173,37 +176,29 @@ static bool knows_tape(const struct promote *p, uint32_t n) {
     return p->f->program && ir_is(p->f, p->shape[n].root, OP_TAPE);
 }
 
-/* Is any cell certain to be accessed: 1, 0, or -1: not before the end of b? */
-static int accesses_in(const struct promote *p, block b) {
-    bool always = runs_always(p, b);
-    IR_FOR_INSNS (p->f, b, v) {
-        if (touches_tape(p->f, v) && always)
-            return 1;
-        if (ir_has(p->f, v, EFF_IO) && !ir_is(p->f, v, OP_TOUCH))
-            return 0;
-    }
-    return leaves_early(p, b) ? 0 : -1;
-}
-
-/* Can any cell of the loop be loaded on the way in?  Looks no further than its first access, I/O
- * or inner loop, so that deep nests are not read again and again. */
-static bool may_load(const struct promote *p) {
-    const struct loops *l = &p->cfg.loops;
-    const struct loop *loop = &l->loop[p->loop];
-    uint32_t seen = 0;
-    if (knows_tape(p, p->loop))
-        return true;
-    for (uint32_t i = p->cfg.rpo.pos[loop->head.i]; i < p->cfg.rpo.n && seen < loop->nblock; i++) {
-        block b = p->cfg.rpo.order[i];
-        if (!cfg_in_loop(l, p->loop, b))
-            continue;
-        if (l->of[b.i] != p->loop || (seen++ > 0 && p->f->strict))
+/* Does the head access a cell before any I/O? */
+static bool head_touches(const struct promote *p, block head) {
+    IR_FOR_INSNS (p->f, head, v) {
+        if (touches_tape(p->f, v))
+            return true;
+        if (ir_has(p->f, v, EFF_IO))
             return false;
-        int any = accesses_in(p, b);
-        if (any >= 0)
-            return any;
     }
     return false;
+}
+
+/* Which cells of the loop are certain to be accessed once it is entered, as an interval that may be
+ * empty?  In strict functions this is not known. */
+static bool is_anticipated(const struct promote *p, int64_t *lo, int64_t *hi) {
+    return !p->f->strict && anticipated_at(&p->anticipated, p->cfg.loops.loop[p->loop].head,
+                                           p->shape[p->loop].root, lo, hi);
+}
+
+/* Can any cell of the loop be loaded on the way in? */
+static bool may_load(const struct promote *p) {
+    int64_t lo, hi;
+    return knows_tape(p, p->loop) || is_anticipated(p, &lo, &hi) ||
+           (p->f->strict && head_touches(p, p->cfg.loops.loop[p->loop].head));
 }
 
 static void collect_candidates(struct promote *p, struct candidates *c) {
@@ -225,10 +220,9 @@ static void collect_candidates(struct promote *p, struct candidates *c) {
                 continue;
             if (in->op != OP_TOUCH)
                 k->weight += block_weight(p, b);
-            if (certain && !k->certain) {
-                k->certain = true;
+            if (k->src == NO_SRC || (certain && !k->certain))
                 k->src = in->src;
-            }
+            k->certain |= certain;
         }
         barrier |= leaves_early(p, b);
     }
@@ -241,7 +235,11 @@ static bool in_range(const struct promote *p, int64_t off) {
 
 /* Drops the candidates that may not be loaded on the way in, or are not worth it. */
 static void drop_unsafe(const struct promote *p, struct candidates *c) {
-    int64_t lo = INT64_MAX, hi = INT64_MIN;
+    int64_t lo, hi;
+    if (!is_anticipated(p, &lo, &hi)) {
+        lo = INT64_MAX;
+        hi = INT64_MIN;
+    }
     for (unsigned n = 0; n < c->n; n++) {
         if (!c->at[n].certain)
             continue;
@@ -251,7 +249,7 @@ static void drop_unsafe(const struct promote *p, struct candidates *c) {
     unsigned kept = 0;
     for (unsigned n = 0; n < c->n; n++) {
         struct candidate k = c->at[n];
-        bool between = k.off > lo && k.off < hi;
+        bool between = k.off >= lo && k.off <= hi;
         k.proves = k.off == lo || k.off == hi;
         if (k.weight > 0 && (k.certain || between || in_range(p, k.off)))
             c->at[kept++] = k;
@@ -502,11 +500,15 @@ static void round_begin(struct promote *p) {
     memset(p->done + p->ndone, 0, f->nblock - p->ndone);
     p->ndone = f->nblock;
     find_shapes(p);
+    if (!f->strict)
+        p->anticipated = anticipated_make(f, &p->cfg.rpo, &p->cells);
 }
 
 static void round_end(struct promote *p) {
     xfree(p->index);
     xfree(p->shape);
+    if (!p->f->strict)
+        anticipated_free(&p->anticipated);
     cells_free(&p->cells);
     cfg_free(&p->cfg);
     ir_settle(p->f);
