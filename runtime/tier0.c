@@ -7,8 +7,17 @@
  *   any other             T0_OPEN ... T0_CLOSE, with a number and counters (tiers_int.h)
  *
  * so what never runs costs nothing but its parsing.  This is what Brunthaler calls quickening
- * ("Efficient Interpretation Using Quickening", DLS 2010).  A loop that has used up its budget of
- * rounds asks tiers.c what to do, at its head, where a unit can take over.
+ * ("Efficient Interpretation Using Quickening", DLS 2010).  In the same way a move becomes a
+ * superinstruction when it is met (Ertl and Gregg, "The Structure and Performance of Efficient
+ * Interpreters", JILP 2003):
+ *
+ *   MOVE 3, ADD 1         T0_MOVE_ADD 3, ADD 1: does both and goes on behind them
+ *
+ * Four of ten operations are moves; the second one stays as it is, for whoever reads the program,
+ * and says where a run left the tape.
+ *
+ * A loop that has used up its budget of rounds asks tiers.c what to do, at its head, where a unit
+ * can take over.
  * Every access is checked; tier0_loop.h is compiled once for each cell width, and once more for
  * --profile, with counters for simple loops, too, and a note of where it is.
  */
@@ -88,8 +97,18 @@ static int64_t tier0_step(const struct bf_op *open) {
     return step;
 }
 
+/* What a move becomes in front of an operation of this kind. */
+static const uint8_t tier0_fused[T0_COUNT] = {
+    [BF_ADD] = T0_MOVE_ADD,     [BF_MOVE] = BF_MOVE, /* as there were too many for one operation */
+    [BF_IN] = BF_MOVE,          [BF_OUT] = BF_MOVE,
+    [BF_OPEN] = T0_MOVE_OPEN,   [BF_HASH] = BF_MOVE,
+    [BF_END] = BF_MOVE,         [T0_OPEN] = T0_MOVE_ENTER,
+    [T0_CLOSE] = T0_MOVE_CLOSE, [T0_CLEAR] = T0_MOVE_CLEAR,
+    [T0_SCAN] = T0_MOVE_SCAN,   [T0_MULTIPLY] = T0_MOVE_MULTIPLY,
+};
+
 #define COUNTS 0
-#define WIDTH 1
+#define WIDTH  1
 #include "runtime/tier0_loop.h"
 #define WIDTH 2
 #include "runtime/tier0_loop.h"
@@ -99,7 +118,7 @@ static int64_t tier0_step(const struct bf_op *open) {
 #include "runtime/tier0_loop.h"
 #undef COUNTS
 #define COUNTS 1
-#define WIDTH 1
+#define WIDTH  1
 #include "runtime/tier0_loop.h"
 #define WIDTH 2
 #include "runtime/tier0_loop.h"

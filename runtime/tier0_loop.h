@@ -62,12 +62,28 @@ static uint8_t *TIER0(scan)(struct tiers *t, const struct bf_op *open, uint8_t *
 }
 
 static uint8_t *TIER0(loop)(struct tiers *t, uint32_t stop, uint8_t *p) {
-    static const void *const label[T0_COUNT] = {
-        [BF_ADD] = &&do_add,           [BF_MOVE] = &&do_move,  [BF_IN] = &&do_in,
-        [BF_OUT] = &&do_out,           [BF_OPEN] = &&do_open,  [BF_CLOSE] = &&do_bug,
-        [BF_HASH] = &&do_hash,         [BF_END] = &&do_end,    [BF_CALL] = &&do_bug,
-        [BF_CALL_BALANCED] = &&do_bug, [T0_OPEN] = &&do_enter, [T0_CLOSE] = &&do_close,
-        [T0_CLEAR] = &&do_clear,       [T0_SCAN] = &&do_scan,  [T0_MULTIPLY] = &&do_multiply};
+    static const void *const label[T0_COUNT] = {[BF_ADD] = &&do_add,
+                                                [BF_MOVE] = &&do_move,
+                                                [BF_IN] = &&do_in,
+                                                [BF_OUT] = &&do_out,
+                                                [BF_OPEN] = &&do_open,
+                                                [BF_CLOSE] = &&do_bug,
+                                                [BF_HASH] = &&do_hash,
+                                                [BF_END] = &&do_end,
+                                                [BF_CALL] = &&do_bug,
+                                                [BF_CALL_BALANCED] = &&do_bug,
+                                                [T0_OPEN] = &&do_enter,
+                                                [T0_CLOSE] = &&do_close,
+                                                [T0_CLEAR] = &&do_clear,
+                                                [T0_SCAN] = &&do_scan,
+                                                [T0_MULTIPLY] = &&do_multiply,
+                                                [T0_MOVE_ADD] = &&do_move_add,
+                                                [T0_MOVE_OPEN] = &&do_move_open,
+                                                [T0_MOVE_ENTER] = &&do_move_enter,
+                                                [T0_MOVE_CLOSE] = &&do_move_close,
+                                                [T0_MOVE_CLEAR] = &&do_move_clear,
+                                                [T0_MOVE_SCAN] = &&do_move_scan,
+                                                [T0_MOVE_MULTIPLY] = &&do_move_multiply};
     struct rt *rt = t->rt;
     const uintptr_t base = (uintptr_t)rt->tape.base, bytes = rt->tape.bytes;
     struct bf_op *op = stop == NO_LOOP ? t->op : t->op + t->loop[stop].open + 1;
@@ -86,6 +102,11 @@ static uint8_t *TIER0(loop)(struct tiers *t, uint32_t stop, uint8_t *p) {
 #define CHECK                                                                                      \
     if (!ON_TAPE(p))                                                                               \
     goto off_tape
+#define MOVE                                                                                       \
+    do {                                                                                           \
+        p += (int64_t)op->arg * WIDTH;                                                             \
+        op++;                                                                                      \
+    } while (0)
     GO;
 do_add:
     CHECK;
@@ -95,7 +116,37 @@ do_add:
 do_move:
     p += (int64_t)op->arg * WIDTH;
     op++;
+#if !COUNTS /* which samples single operations */
+    op[-1].kind = tier0_fused[op->kind];
+#endif
     GO;
+do_move_add:
+    MOVE;
+    goto do_add;
+do_move_open:
+    MOVE;
+    CHECK;
+    if (tier0_get(p, WIDTH) == 0) {
+        op = t->op + op->arg + 1;
+        GO;
+    }
+    op[-1].kind = tier0_fused[op->kind]; /* it may have become something since */
+    GO;
+do_move_enter:
+    MOVE;
+    goto do_enter;
+do_move_close:
+    MOVE;
+    goto do_close;
+do_move_clear:
+    MOVE;
+    goto do_clear;
+do_move_scan:
+    MOVE;
+    goto do_scan;
+do_move_multiply:
+    MOVE;
+    goto do_multiply;
 do_in : {
     CHECK;
     uint64_t v = tier0_get(p, WIDTH);
@@ -194,14 +245,18 @@ do_close : {
     op++;
     GO;
 }
-look: /* inside its loop, at the head */
-    if (tiers_look(t, inside, &p)) {
+look : {             /* inside its loop, at the head */
+    uint8_t *at = p; /* a copy: p itself stays in a register */
+    bool ran = tiers_look(t, inside, &at);
+    p = at;
+    if (ran) {
         if (rt->end != RUN_DONE || inside == stop)
             return p;
         op = t->op + t->loop[inside].close + 1;
         inside = t->loop[inside].parent;
     }
     GO;
+}
 do_end:
     return p;
 off_tape:
@@ -219,6 +274,7 @@ do_bug:
 
 #undef GO
 #undef CHECK
+#undef MOVE
 #undef TIER0_NAME2
 #undef TIER0_NAME
 #undef TIER0

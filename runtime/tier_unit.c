@@ -44,7 +44,7 @@ struct way {
 };
 
 static void way_step(struct way *w, const struct bf_op *op) {
-    if (op->kind == BF_MOVE) {
+    if (tiers_plain(op->kind) == BF_MOVE) {
         w->at += op->arg;
         return;
     }
@@ -152,7 +152,7 @@ bool tier_unit_cut(struct tiers *t, uint32_t loop, struct tier_request *r) {
         if (tiers_is_close(op->kind))
             put_close(&c, op);
         else
-            put(&c, op->kind, op->arg, op->src);
+            put(&c, tiers_plain(op->kind), op->arg, op->src);
         i++;
     }
     *r = (struct tier_request){.loop = loop};

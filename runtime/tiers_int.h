@@ -14,6 +14,15 @@ enum tier_kind {
     T0_CLEAR,                       /* a loop that leaves 0 in its cell and changes nothing else */
     T0_SCAN,                        /* a loop of one move */
     T0_MULTIPLY,                    /* a balanced loop without loops that counts its cell to 0 */
+    /* A move and the operation behind it, which stays in place, done at once.  Each is a BF_MOVE to
+     * whoever asks what the program says (tiers_plain). */
+    T0_MOVE_ADD,
+    T0_MOVE_OPEN, /* and any opening bracket, if its cell turns out to be 0 */
+    T0_MOVE_ENTER,
+    T0_MOVE_CLOSE,
+    T0_MOVE_CLEAR,
+    T0_MOVE_SCAN,
+    T0_MOVE_MULTIPLY,
     T0_COUNT,
 };
 
@@ -76,6 +85,11 @@ static inline bool tiers_is_open(uint32_t kind) {
 }
 static inline bool tiers_is_close(uint32_t kind) {
     return kind == BF_CLOSE || kind == T0_CLOSE;
+}
+
+/* What the parser made of it, as far as it is no bracket. */
+static inline uint32_t tiers_plain(uint32_t kind) {
+    return kind >= T0_MOVE_ADD && kind < T0_COUNT ? (uint32_t)BF_MOVE : kind;
 }
 
 enum tier_balance { BALANCE_UNKNOWN, BALANCED, UNBALANCED };

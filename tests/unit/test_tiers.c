@@ -195,6 +195,51 @@ Test(tiers, simple_loops_become_what_they_are) {
     }
 }
 
+Test(tiers, moves_become_one_with_what_follows) {
+    static const struct {
+        const char *code;
+        uint32_t at, kind;
+    } row[] = {
+        {"++[.>+<-]", 3, T0_MOVE_ADD},
+        {"++[->[.]<]", 3, T0_MOVE_OPEN}, /* never entered */
+        {"++[->[.]<]", 7, T0_MOVE_CLOSE},
+        {">++<+++[->[.-]+<]", 6, T0_MOVE_ENTER},
+        {">++<+++[->[-]+<]", 6, T0_MOVE_CLEAR},
+        {">++<+++[->[>]+<]", 6, T0_MOVE_SCAN},
+        {">++<+++[->[->+<]+<]", 6, T0_MOVE_MULTIPLY},
+        {"++[->.<]", 3, BF_MOVE},
+        {"++[->,<]", 3, BF_MOVE},
+        {"++[->#<]", 3, BF_MOVE},
+        {"++>", 1, BF_MOVE},
+        {"[>+<-]", 1, BF_MOVE}, /* never met */
+    };
+    for (unsigned i = 0; i < sizeof row / sizeof *row; i++) {
+        struct program p = after_run(row[i].code);
+        cr_assert_eq(p.op[row[i].at].kind, row[i].kind, "%s: %u", row[i].code,
+                     p.op[row[i].at].kind);
+        cr_assert_eq(tiers_plain(p.op[row[i].at].kind), BF_MOVE);
+        program_free(&p);
+    }
+}
+
+/* Each of these moves off the tape in front of another kind of operation, which is the one to be
+ * named, when both have become one. */
+Test(tiers, what_follows_a_move_leaves_the_tape) {
+    static const char *const code[] = {
+        ">>>>+[.<+]",        ">>>>+[<[.]+]",       "+>+>+>+>+[<[-]+]",
+        "+>+>+>+>+[<[.-]+]", "+>>+>>+>>+[<<[>]<]", "+>+>+>+>+[<[->>>>>>+<<<<<<]+]",
+        "+>+>+>+>+[.<]",     ">>>>+[>+[-]<<.+]",   ">>>>+[>+[-]<<#+.<+]",
+    };
+    for (unsigned i = 0; i < sizeof code / sizeof *code; i++)
+        for (unsigned bits = 8; bits <= 64; bits *= 2) {
+            struct setting s = usual;
+            s.threshold = 0;
+            s.strict = true;
+            s.bits = bits;
+            agrees(code[i], s);
+        }
+}
+
 /* ---- cut-outs ---- */
 
 static void cut_is(const char *code, const char *want) {
