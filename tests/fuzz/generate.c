@@ -269,30 +269,49 @@ static void records(struct text *out, struct rng *r) {
         along_records(out, r, s, 0);
 }
 
-enum kind { ADD, MOVE, OUT, IN, CLEAR, MULTIPLY, SCAN, IDIOM, ROW, RECORDS, NEST, IF, WILD, NKIND };
+/* ---- digits: decisions on a cell, and walks over cells that are 0 or not ---- */
 
-/* How likely each kind is in the program at hand. */
-struct mood {
-    uint32_t weight[NKIND], sum;
-};
-
-static void make_mood(struct mood *m, struct rng *r) {
-    static const uint8_t usual[NKIND] = {10, 8, 4, 2, 4, 6, 2, 3, 1, 2, 6, 4, 2};
-    m->sum = 0;
-    for (unsigned k = 0; k < NKIND; k++) {
-        uint32_t f = rng_below(r, 8); /* some are left out, some come much more often */
-        m->weight[k] = usual[k] * (f == 0 ? 0u : f == 1 ? 6u : 2u);
-        m->sum += m->weight[k];
+/* [-[-[...]]] with something done in a cell nearby at each depth: a choice by the value here. */
+static void decision(struct text *out, struct rng *r, unsigned depth, int s) {
+    static const char *const what[] = {"+", "-", "++", "[-]", "[-]+", "[->+<]"};
+    unsigned open = 0;
+    for (unsigned n = 0; n < depth; n++, open++) {
+        text_put(out, rng_below(r, 8) ? "[-" : "[->>[-]>+<<<");
+        int d = rng_below(r, 3) ? 1 : (int)rng_below(r, (uint32_t)(2 * s + 2)) - s;
+        if (d == 0)
+            continue;
+        move(out, d);
+        text_put(out, what[rng_below(r, 6)]);
+        move(out, -d);
     }
-    m->weight[ADD] += 4;
-    m->sum += 4;
+    for (; open > 0; open--) {
+        if (rng_below(r, 6) == 0)
+            text_put(out, rng_below(r, 2) ? ">+<" : "<-->");
+        text_char(out, ']');
+    }
 }
 
-static enum kind choose(const struct mood *m, struct rng *r) {
-    uint32_t at = rng_below(r, m->sum), k = 0;
-    while (at >= m->weight[k])
-        at -= m->weight[k++];
-    return (enum kind)k;
+/* A row of digits, each with a mark beside it or not, and a loop along it that decides on each. */
+static void digits(struct text *out, struct rng *r) {
+    int s = 1 + (int)rng_below(r, 4), at = rng_below(r, 2) && s > 1 ? 1 : 0;
+    unsigned n = 1 + rng_below(r, 6);
+    for (unsigned k = 0; k < n; k++) {
+        move(out, s);
+        if (at != 0)
+            text_char(out, '+');
+        move(out, at);
+        add(out, (int)rng_below(r, 8));
+        move(out, -at);
+    }
+    int step = rng_below(r, 4) ? -s : s;
+    if (step > 0)
+        move(out, -s * (int)rng_below(r, n));
+    text_char(out, '[');
+    move(out, at);
+    for (unsigned k = 1 + rng_below(r, 2); k > 0; k--)
+        decision(out, r, 1 + rng_below(r, 6), s);
+    move(out, step - at);
+    text_char(out, ']');
 }
 
 /* [->>>>+<<<<] at the cell `at` from here. */
@@ -304,6 +323,96 @@ static void haul(struct text *out, int at, int step) {
     move(out, -step);
     text_char(out, ']');
     move(out, -at);
+}
+
+/* A loop that counts in cells: along those that are set and back, carrying. */
+static void counter(struct text *out, struct rng *r) {
+    static const int strides[] = {1, 2, 2, 2, 3, -1, -2, -3};
+    int s = pick(r, strides, 8), home = 1 + (int)rng_below(r, 3);
+    for (int k = (int)rng_below(r, 4); k > 0; k--) {
+        move(out, home + k * s);
+        add(out, (int)rng_below(r, 3));
+        move(out, -home - k * s);
+    }
+    add(out, 1 + (int)rng_below(r, 40));
+    text_put(out, "[-");
+    move(out, home);
+    bool is_out = false; /* did the last walk go outwards? */
+    for (unsigned n = 2 + rng_below(r, 4); n > 0; n--) {
+        int step = is_out ? -s : s;
+        is_out = !is_out;
+        move(out, rng_below(r, 3) ? step : is_out ? 1 : -1);
+        text_char(out, '[');
+        switch (rng_below(r, 6)) {
+        case 0:
+            text_put(out, "[-]");
+            break;
+        case 1:
+            text_put(out, "-");
+            break;
+        case 2:
+            haul(out, 0, step);
+            break;
+        default:
+            break;
+        }
+        move(out, step);
+        text_char(out, ']');
+        static const char *const then[] = {"", "", "+", "+", "-", "[-]+", ".", "+++"};
+        text_put(out, then[rng_below(r, 8)]);
+    }
+    move(out, is_out ? -s : 0);
+    if (rng_below(r, 2)) {
+        text_char(out, '[');
+        move(out, -s);
+        text_char(out, ']');
+    }
+    move(out, -home);
+    text_char(out, ']');
+}
+
+enum kind {
+    ADD,
+    MOVE,
+    OUT,
+    IN,
+    CLEAR,
+    MULTIPLY,
+    SCAN,
+    IDIOM,
+    ROW,
+    RECORDS,
+    DIGITS,
+    COUNTER,
+    JOURNEY,
+    NEST,
+    IF,
+    WILD,
+    NKIND
+};
+
+/* How likely each kind is in the program at hand. */
+struct mood {
+    uint32_t weight[NKIND], sum;
+};
+
+static void make_mood(struct mood *m, struct rng *r) {
+    static const uint8_t usual[NKIND] = {20, 16, 8, 4, 8, 12, 4, 6, 2, 4, 1, 3, 2, 12, 8, 4};
+    m->sum = 0;
+    for (unsigned k = 0; k < NKIND; k++) {
+        uint32_t f = rng_below(r, 8); /* some are left out, some come much more often */
+        m->weight[k] = usual[k] * (f == 0 ? 0u : f == 1 ? 6u : 2u);
+        m->sum += m->weight[k];
+    }
+    m->weight[ADD] += 8;
+    m->sum += 8;
+}
+
+static enum kind choose(const struct mood *m, struct rng *r) {
+    uint32_t at = rng_below(r, m->sum), k = 0;
+    while (at >= m->weight[k])
+        at -= m->weight[k++];
+    return (enum kind)k;
 }
 
 /* To memory and back, as in C programs compiled to Brainfuck: a count and cells are taken from
@@ -373,16 +482,22 @@ static void piece(struct text *out, struct rng *r, const struct mood *m, unsigne
         scan(out, r);
         break;
     case IDIOM:
-        if (rng_below(r, 24) == 0)
-            journey(out, r, m, inner > 1 ? inner : 1, depth);
-        else
-            idiom(out, r);
+        idiom(out, r);
         break;
     case ROW:
         row(out, r);
         break;
     case RECORDS:
         records(out, r);
+        break;
+    case DIGITS:
+        digits(out, r);
+        break;
+    case COUNTER:
+        counter(out, r);
+        break;
+    case JOURNEY:
+        journey(out, r, m, inner > 1 ? inner : 1, depth);
         break;
     case NEST:
         nest(out, r, m, inner, depth);
@@ -403,12 +518,21 @@ static void pieces(struct text *out, struct rng *r, const struct mood *m, unsign
         piece(out, r, m, n, depth);
 }
 
+/* One character that is no bracket becomes another: what is nearly an idiom is none. */
+static void perturb(struct text *t, struct rng *r) {
+    char *c = t->p + rng_below(r, (uint32_t)t->len);
+    if (*c != '[' && *c != ']')
+        *c = "+-<>."[rng_below(r, 5)];
+}
+
 void generate_program(struct text *out, struct rng *r, unsigned size) {
     struct mood m;
     make_mood(&m, r);
     if (rng_below(r, 8))
         move(out, 4 + (int)rng_below(r, 16));
     pieces(out, r, &m, 1 + rng_below(r, size), 0);
+    for (unsigned n = out->len > 0 && rng_below(r, 4) == 0 ? 1 + rng_below(r, 3) : 0; n > 0; n--)
+        perturb(out, r);
     if (rng_below(r, 2)) /* look at a few cells, so that what was computed is seen */
         text_put(out, ".>.>.<<<.");
 }
