@@ -4,8 +4,9 @@
  *
  * Loops inside it that have run come along; so do small ones in any case, as a call would be longer
  * and would hide what they do.  The others are called: those that have not run, which may never
- * do, and those that are large, which are units of their own when they get hot.  So the work of
- * compiling follows what runs, not what is there.
+ * do, or made a round in no more than each 16th of the unit's; and those that are large.  They are
+ * units of their own when they get hot.  So the work of compiling follows what runs, not what is
+ * there.
  * Brackets are matched by links in the operations themselves, as the parser does it: no recursion.
  */
 #include "runtime/tiers_int.h"
@@ -14,6 +15,7 @@
 
 #define SMALL       16      /* operations of a loop that is never called */
 #define LARGE       6000    /* operations of an inner loop that always is */
+#define RARE        16      /* rounds of the unit for one of an inner loop that is called */
 #define MOST        200000  /* operations of a unit */
 #define LONGEST_WAY 4000000 /* operations that are looked at to see whether a loop is balanced */
 
@@ -32,6 +34,7 @@ struct cut {
     } * part;              /* loops that come along */
     uint32_t npart, part_cap;
     bool calls_long;
+    uint64_t rounds; /* of the unit's loop */
 };
 
 /* The way through a loop, taken once: where the pointer is at least, seen from the start. */
@@ -115,6 +118,13 @@ static void put_close(struct cut *c, const struct bf_op *close) {
     c->out[open].arg = (int32_t)(c->n - 1);
 }
 
+/* Does the loop run so rarely that it is not worth compiling with what is around it?  Those that
+ * were hot by themselves are not asked: only tier 0 counts. */
+static bool is_rare(const struct cut *c, const struct tier_loop *l) {
+    return l->close - l->open > SMALL && l->state == TIER_COLD && l->cover == NO_LOOP &&
+           tiers_rounds(l) < c->rounds / RARE;
+}
+
 /* The bracket at op[i]; returns where to go on. */
 static uint32_t cut_open(struct cut *c, uint32_t i) {
     const struct bf_op *op = &c->t->op[i];
@@ -131,6 +141,10 @@ static uint32_t cut_open(struct cut *c, uint32_t i) {
             c->calls_long = true;
             return close + 1;
         }
+        if (is_rare(c, l)) {
+            put_call(c, loop);
+            return close + 1;
+        }
         c->inside = loop;
         c->part = xgrow(c->part, &c->part_cap, (uint64_t)c->npart + 1, sizeof *c->part);
         c->part[c->npart++] = (struct part){loop, c->n};
@@ -140,7 +154,7 @@ static uint32_t cut_open(struct cut *c, uint32_t i) {
 }
 
 bool tier_unit_cut(struct tiers *t, uint32_t loop, struct tier_request *r) {
-    struct cut c = {.t = t, .inside = loop};
+    struct cut c = {.t = t, .inside = loop, .rounds = tiers_rounds(&t->loop[loop])};
     uint32_t i = t->loop[loop].open, close = t->loop[loop].close;
     put_open(&c, t->op[i++].src);
     while (i <= close && c.n < MOST) {

@@ -258,6 +258,26 @@ Test(tiers, units_are_loops_without_what_never_ran) {
     cut_is("+++[>.[.>.>.>.>.>.>.>.>.>.<<<<<<<<]<-]", "[>.(1, left 0)<-]\n");
 }
 
+/* A loop that made one round in the 40 of the one around it, or two, which is more than each 16th.
+ */
+Test(tiers, units_call_what_runs_rarely) {
+    static const char round[] = "[>[.>.>.>.>.>.>.>.>.>.<<<<<<<<<-]<-]";
+    static const char *const want[] = {"[>(1 balanced, left 0)<-]\n",
+                                       "[>[.>.>.>.>.>.>.>.>.>.<<<<<<<<<-]<-]\n"};
+    struct setting s = usual;
+    s.threshold = 40;
+    for (int i = 0; i < 2; i++) {
+        struct text code = {0};
+        text_put(&code, i == 0 ? ">+<" : ">++<");
+        for (int k = 0; k < 64; k++)
+            text_char(&code, '+');
+        text_put(&code, round);
+        agrees(code.p, s);
+        cr_assert_str_eq(cuts.p, want[i]);
+        text_free(&code);
+    }
+}
+
 Test(tiers, calls_say_how_far_left_they_reach) {
     /* Each round begins where the last one ended, or to the right; loops inside may not run. */
     cut_is("+++[>.[<<.>>.>.>.>.>.>.>.<<<<<<]<-]", "[>.(1 balanced, left 2)<-]\n");
