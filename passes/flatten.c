@@ -36,6 +36,7 @@
 #define MAX_COST      32 /* instructions of the straight code */
 #define LOOKUP_COST   3
 #define MIN_DECISIONS 6 /* on four ways */
+#define MIN_PLAIN     8 /* without a key: a branch or two are cheaper than both their sides */
 
 /* A use of a value outside the loop it was made in; chained by value. */
 struct far_use {
@@ -163,6 +164,11 @@ static unsigned count_cost(struct flatten *t) {
     return n;
 }
 
+/* Is straight code of this cost worth it?  What is saved are decisions. */
+static bool is_worth(const struct flatten *t, unsigned cost, unsigned times) {
+    return cost <= times * MAX_COST && cost <= 2 * times * t->decisions;
+}
+
 /* ---- following a loop ---- */
 
 /* The cell whose content the first decision asks about. */
@@ -208,26 +214,36 @@ static bool follow_key(struct flatten *t, unsigned v) {
     return true;
 }
 
-/* Does knowing the key save a third of the decisions?  Some values tell, before all are tried. */
-static bool sample_keys(struct flatten *t) {
-    static const uint8_t sample[] = {0, 1, 2, 3, 5, 9, 48, 255};
-    uint64_t decisions = 0, ways = 0;
+/* Some values tell, before all are tried: does knowing the key save a third of the decisions, are
+ * there steps enough for the others, and can the result be cheap enough, which costs at least what
+ * it costs for these few? */
+static bool sample_keys(struct flatten *t, unsigned plain_cost) {
+    static const uint8_t sample[] = {5, 9, 3, 48, 2, 1, 0, 255};
+    uint64_t decisions = 0, ways = 0, before = t->e.steps;
     for (unsigned i = 0; i < sizeof sample; i++) {
         if (!follow_key(t, sample[i]))
             return false;
         decisions += t->e.decisions;
         ways += t->e.followed;
+        if (4 * decisions / ways > t->decisions || /* not even with good luck */
+            (before - t->e.steps) * (256 / (i + 1)) > t->e.steps)
+            return false;
     }
-    return 6 * decisions / ways <= t->decisions;
+    if (6 * decisions / ways > t->decisions)
+        return false;
+    if (!synth_some(&t->synth, &t->e, &t->result))
+        return false;
+    unsigned cost = count_cost(t);
+    return cost < plain_cost && is_worth(t, cost, 1);
 }
 
 /* A tree for each value of the key. */
-static bool follow_keyed(struct flatten *t) {
+static bool follow_keyed(struct flatten *t, unsigned plain_cost) {
     struct explore *e = &t->e;
     explore_forget_cells(e);
     synth_begin(&t->synth);
     e->keyed = true;
-    bool ok = sample_keys(t);
+    bool ok = sample_keys(t, plain_cost);
     for (unsigned v = 0; v < 256 && ok; v++)
         ok = follow_key(t, v);
     e->keyed = false;
@@ -244,7 +260,7 @@ static bool choose_form(struct flatten *t, bool early) {
     if (t->decisions < MIN_DECISIONS || !e->have_delta || !find_key(e) ||
         (early && plain_cost < 2 * MAX_COST))
         return plain_cost != UINT32_MAX;
-    if (follow_keyed(t))
+    if (follow_keyed(t, plain_cost))
         t->cost = count_cost(t);
     t->keyed = t->cost < plain_cost;
     if (t->keyed || plain_cost == UINT32_MAX)
@@ -299,10 +315,12 @@ static bool find_unproven(struct flatten *t, struct candidate *c) {
 
 /* ---- candidates ---- */
 
-/* Is it worth it?  What is saved are decisions. */
-static bool pays(const struct flatten *t, unsigned times) {
-    return t->cost <= times * MAX_COST && t->decisions >= MIN_DECISIONS &&
-           t->cost <= 2 * times * t->decisions;
+/* Does the form that was chosen pay?  Without a key straight code that costs all that is allowed
+ * for the decisions was slower than they are.  `early`: perhaps, as another form may be found. */
+static bool pays(const struct flatten *t, bool early) {
+    if (t->keyed || early)
+        return t->decisions >= MIN_DECISIONS && is_worth(t, t->cost, t->keyed ? 1 : 2);
+    return t->decisions >= MIN_PLAIN && is_worth(t, t->cost + 1, 1);
 }
 
 /* The root as it is when the old code goes back to the head. */
@@ -315,8 +333,8 @@ static value root_at_latch(const struct explore *e) {
 static void consider(struct flatten *t, uint32_t n) {
     struct explore *e = &t->e;
     struct candidate c = {.loop = n};
-    if (explore_begin(e, n) && find_outs(t, n) && choose_form(t, true) &&
-        pays(t, t->keyed ? 1 : 2) && find_unproven(t, &c)) {
+    if (explore_begin(e, n) && find_outs(t, n) && choose_form(t, true) && pays(t, true) &&
+        find_unproven(t, &c)) {
         c.proven = c.lo > c.hi;
         c.root = root_at_latch(e);
         t->candidate =
@@ -556,7 +574,7 @@ static void flatten_candidate(struct flatten *t, const struct candidate *c) {
     struct explore *e = &t->e;
     struct candidate now = *c;
     if (c->proven && explore_begin(e, c->loop) && find_outs(t, c->loop) && choose_form(t, false) &&
-        pays(t, 1) && find_unproven(t, &now) &&
+        pays(t, false) && find_unproven(t, &now) &&
         (now.lo > now.hi || (c->lo <= now.lo && now.hi <= c->hi)) && pass_may(t->env))
         make_straight(t, &now);
     explore_end(e);

@@ -256,7 +256,7 @@ static void add_dead(struct work *w, const struct synth *s, struct outcome *o) {
         o->slot[SLOT_BAD] = choose(w, find_predicate(w, all, dead), num(w, 1), o->slot[SLOT_BAD]);
 }
 
-bool synth_finish(struct synth *s, struct explore *e, struct outcome *o) {
+static bool synth_slots(struct synth *s, struct explore *e, struct outcome *o, bool all) {
     struct work w = {.e = e, .key = expr_leaf(&e->x, OP_LOAD, (node){0}, e->key_off)};
     memcpy(w.care, s->alive, sizeof w.care);
     unsigned alive = 0;
@@ -278,6 +278,15 @@ bool synth_finish(struct synth *s, struct explore *e, struct outcome *o) {
         if (s->at[v].slot[slot].i && !find_slot(&w, s, slot, &o->slot[slot]))
             return false;
     }
-    add_dead(&w, s, o);
+    if (all)
+        add_dead(&w, s, o);
     return true;
+}
+
+bool synth_finish(struct synth *s, struct explore *e, struct outcome *o) {
+    return synth_slots(s, e, o, true);
+}
+
+bool synth_some(struct synth *s, struct explore *e, struct outcome *o) {
+    return synth_slots(s, e, o, false);
 }

@@ -20,4 +20,7 @@ void synth_begin(struct synth *s);
 /* One outcome for all values; false if no expression was found. */
 bool synth_finish(struct synth *s, struct explore *e, struct outcome *o);
 
+/* The same for those values only for which there is an outcome: the others do not matter. */
+bool synth_some(struct synth *s, struct explore *e, struct outcome *o);
+
 #endif
