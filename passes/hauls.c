@@ -135,12 +135,13 @@ static value detour_of(struct hauls *c, block b) {
     const struct block_data *d = ir_block(f, b);
     if (d->npred != 1 || d->nsucc != 1)
         return NO_VALUE;
-    block top = d->pred[0], join = d->succ[0];
-    const struct block_data *t = ir_block(f, top);
-    if (!is_main(c, top) || !is_main(c, join) || t->nsucc != 2 || !same_block(t->succ[0], b) ||
-        !same_block(t->succ[1], join) || ir_is(f, ir_block(f, join)->first, OP_PHI))
+    block join = d->succ[0];
+    const struct block_data *top = ir_block(f, d->pred[0]);
+    /* So b is where `top` goes if its condition holds, and `top` is a main block, too. */
+    if (!is_main(c, join) || !same_block(top->succ[1], join) ||
+        ir_is(f, ir_block(f, join)->first, OP_PHI))
         return NO_VALUE;
-    return ir_at(f, t->last)->a;
+    return ir_at(f, top->last)->a;
 }
 
 /* Follows all accesses to the lane of k.  In the order of execution: at k->off a load first, loads

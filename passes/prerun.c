@@ -95,14 +95,15 @@ static uint32_t outermost_loop(const struct loops *l, block b) {
  * is not made of loops. */
 static bool prerun_step_back(struct prerun *p) {
     struct cfg cfg = cfg_make(p->f);
-    uint32_t loop = outermost_loop(&cfg.loops, p->r.b);
+    block at = ir_home(p->f, p->r.at);
+    uint32_t loop = outermost_loop(&cfg.loops, at);
     bool ok = !cfg.loops.irreducible;
     p->head = NO_BLOCK;
     if (ok && loop != 0) {
         p->head = cfg.loops.loop[loop].head;
         const struct block_data *d = ir_block(p->f, p->head);
         p->from = d->pred[cfg_dominates(&cfg.dom, p->head, d->pred[0]) ? 1 : 0];
-        if (p->r.end != RUNNER_STEPS || !same_block(p->r.b, p->head))
+        if (p->r.end != RUNNER_STEPS || !same_block(at, p->head))
             prerun_go(p, p->r.entered[p->head.i]);
     }
     cfg_free(&cfg);

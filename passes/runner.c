@@ -388,10 +388,8 @@ static value first_insn(const struct func *f, block b) {
 /* Goes on at the start of block b; NULL if there are no steps left for it. */
 static const struct code *runner_enter(struct runner *r, uint32_t b) {
     r->entered[b] = r->used;
-    if (r->used >= r->steps) {
-        r->b = (block){b};
-        return stop(r, RUNNER_STEPS, first_insn(r->f, r->b).i);
-    }
+    if (r->used >= r->steps)
+        return stop(r, RUNNER_STEPS, first_insn(r->f, (block){b}).i);
     r->entries++;
     if (r->start[b] == 0)
         translate(r, (block){b});
@@ -558,8 +556,6 @@ void runner_run(struct runner *r) {
     r->bulk = xcalloc(r->f->nblock, sizeof *r->bulk);
     load_constants(r);
     runner_go(r);
-    if (r->end != RUNNER_STEPS)
-        r->b = ir_home(r->f, r->at);
 }
 
 void runner_free(struct runner *r) {

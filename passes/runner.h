@@ -26,8 +26,7 @@ struct runner {
 
     /* Out. */
     enum runner_end end;
-    block b;           /* where it stands: */
-    value at;          /* before this instruction of b; no phi */
+    value at;          /* before this instruction it stands; no phi */
     int64_t off;       /* RUNNER_OFF_TAPE: the cell */
     uint64_t *cell;    /* ncell cells */
     uint64_t *reg;     /* by value: what was computed last */
@@ -37,6 +36,7 @@ struct runner {
 
     /* Inside. */
     uint64_t used;
+    block b; /* that is translated */
     struct code *code;
     uint32_t ncode, code_cap;
     uint32_t *start; /* by block: index in code; 0: not translated */

@@ -7,6 +7,7 @@
 #include "ir/parse.h"
 #include "ir/print.h"
 #include "ir/verify.h"
+#include "passes/pipeline.h"
 #include "runtime/text.h"
 
 /* A guarded loop that sets cell 1 and prints cell 0:
@@ -62,6 +63,21 @@ Test(verify, sample_is_sound) {
     struct text report = {0};
     cr_expect(ir_verify(f, &report), "%s", report.p);
     text_free(&report);
+    ir_free(f);
+}
+
+/* No pass is known to break a function, so it is broken before. */
+Test(verify, the_pipeline_says_after_which_pass) {
+    struct func *f = make();
+    struct pipeline_options o = {.passes = "dce,gvn", .verify_each = true};
+    struct text error = {0};
+    cr_expect(pipeline_run(f, &o, &error), "%s", error.p);
+    cr_expect_eq(error.len, 0);
+    f->last_block = b2;
+    cr_expect(!pipeline_run(f, &o, &error));
+    cr_expect(error.len > 0 && strstr(error.p, "the function is broken after pass dce\n"));
+    cr_expect(error.len > 0 && strstr(error.p, "last_block"), "%s", error.p);
+    text_free(&error);
     ir_free(f);
 }
 
