@@ -76,7 +76,7 @@ static void jump(const struct scan_stub *s, unsigned mnemonic, uint32_t which) {
 }
 /* CELL moves on by n strides. */
 static void advance(const struct scan_stub *s, unsigned n) {
-    emit2(s->e, s->left ? M(SUB) : M(ADD), op_reg(CELL, 8), op_imm((int64_t)(n * s->stride), 8));
+    emit2(s->e, s->left ? M(SUB) : M(ADD), op_reg(CELL, 8), op_imm((int64_t)n * s->stride, 8));
 }
 
 /* ---- the comparison ---- */
