@@ -251,7 +251,7 @@ static bool main_interpret(const struct options *o, struct func *f) {
 static bool main_jit(struct job *j, struct func *f, const char **why) {
     const struct options *o = &j->o;
     struct jit_unit unit;
-    if (!compile_unit(f, main_rt.tape.guard == 0, o, &unit, why))
+    if (!compile_unit(f, main_rt.tape.guard == 0, o, NULL, &unit, why))
         return false;
     *why = NULL;
     if (o->perf_map)

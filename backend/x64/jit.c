@@ -41,8 +41,9 @@ static void describe(struct jit_unit *u, struct bytes *b, const struct emitted *
     };
 }
 
-bool jit_make(struct jit_unit *u, struct emitted *e, const char **why) {
-    struct x64_encoder *encoder = x64_encoder_new();
+bool jit_make_with(struct x64_encoder *kept, struct jit_unit *u, struct emitted *e,
+                   const char **why) {
+    struct x64_encoder *encoder = kept != NULL ? kept : x64_encoder_new();
     struct bytes b;
     *u = (struct jit_unit){0};
     bool ok = bytes_layout(&b, e, encoder);
@@ -56,8 +57,13 @@ bool jit_make(struct jit_unit *u, struct emitted *e, const char **why) {
     else
         jit_free(u);
     bytes_free(&b);
-    x64_encoder_free(encoder);
+    if (kept == NULL)
+        x64_encoder_free(encoder);
     return ok;
+}
+
+bool jit_make(struct jit_unit *u, struct emitted *e, const char **why) {
+    return jit_make_with(NULL, u, e, why);
 }
 
 void jit_free(struct jit_unit *u) {
