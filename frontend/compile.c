@@ -347,14 +347,14 @@ struct mach *compile_select(struct func *f, enum compile_target target, bool bou
     return allocated;
 }
 
-bool compile_unit(struct func *f, bool bounds, const struct options *o, struct x64_encoder *encoder,
+bool compile_unit(struct func *f, bool bounds, const struct options *o, struct jit_store *store,
                   struct jit_unit *unit, const char **why) {
     struct mach *m = compile_select(f, TARGET_X64, bounds, o);
     struct emitted *e = emit(m, compile_level(o));
     if (e != NULL)
         e->places = o->profile != PROFILE_NONE;
     *why = "the program needs too large a stack frame";
-    bool ok = e != NULL && jit_make_with(encoder, unit, e, why);
+    bool ok = e != NULL && jit_make_in(store, unit, e, why);
     if (ok)
         compile_count(o, "jit.code-bytes", unit->fault.size);
     emit_free(e);

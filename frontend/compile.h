@@ -32,8 +32,8 @@ struct mach *compile_select(struct func *f, enum compile_target target, bool bou
 /* The instruction set to emit for: of code that runs here at most what this machine has. */
 enum x64_level compile_level(const struct options *o);
 /* Selects, allocates and encodes: a unit in memory, ready to run.  False: *why says what is
- * missing.  The encoder may be NULL. */
-bool compile_unit(struct func *f, bool bounds, const struct options *o, struct x64_encoder *encoder,
+ * missing.  The store may be NULL. */
+bool compile_unit(struct func *f, bool bounds, const struct options *o, struct jit_store *store,
                   struct jit_unit *unit, const char **why);
 
 /* How many bytes the pointer can be carried past an access before the next one, at most. */

@@ -25,7 +25,7 @@ static struct {
     double start; /* of the run */
     struct jit_unit **unit;
     uint32_t nunit, unit_cap;
-    struct x64_encoder *encoder; /* of all units; made for the first */
+    struct jit_store store; /* of all units */
 } tiered;
 
 static double tiered_now(void) {
@@ -53,10 +53,8 @@ static void tiered_add(struct jit_unit *unit) {
 static bool tiered_make(const struct tier_request *r, struct jit_unit *unit) {
     struct func *f = compile_build_loop(&r->program, tiered.o);
     const char *why;
-    if (tiered.encoder == NULL)
-        tiered.encoder = x64_encoder_new();
     bool ok = compile_optimize(f, tiered.o) &&
-              compile_unit(f, tiered.bounds, tiered.o, tiered.encoder, unit, &why);
+              compile_unit(f, tiered.bounds, tiered.o, &tiered.store, unit, &why);
     ir_free(f);
     return ok;
 }
@@ -134,7 +132,6 @@ bool tiered_run(struct program *p, struct rt *rt, struct source *s, const struct
     xfree(tiered.unit);
     tiered.unit = NULL;
     tiered.nunit = tiered.unit_cap = 0;
-    x64_encoder_free(tiered.encoder);
-    tiered.encoder = NULL;
+    jit_store_free(&tiered.store);
     return true;
 }

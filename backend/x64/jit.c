@@ -10,6 +10,21 @@
 
 #include "runtime/alloc.h"
 
+/* True: the unit is in the pool, where it stays until all are freed. */
+static bool write_to_pool(struct code_pool *pool, struct jit_unit *u, const struct bytes *b,
+                          const struct emitted *e, const struct x64_encoder *encoder) {
+    if (b->size > CODE_POOL_LARGEST)
+        return false;
+    uint8_t *code = xcalloc(1, (size_t)b->size + X64_SLACK);
+    bytes_write(b, e, encoder, code);
+#ifndef NDEBUG
+    bytes_verify(b, e, encoder, code);
+#endif
+    u->memory = (struct code_memory){.base = code_pool_add(pool, code, b->size)};
+    xfree(code);
+    return u->memory.base != NULL;
+}
+
 static bool write_code(struct jit_unit *u, const struct bytes *b, const struct emitted *e,
                        const struct x64_encoder *encoder) {
     if (!code_memory_map(&u->memory, (size_t)b->size + X64_SLACK))
@@ -41,29 +56,37 @@ static void describe(struct jit_unit *u, struct bytes *b, const struct emitted *
     };
 }
 
-bool jit_make_with(struct x64_encoder *kept, struct jit_unit *u, struct emitted *e,
-                   const char **why) {
-    struct x64_encoder *encoder = kept != NULL ? kept : x64_encoder_new();
+bool jit_make_in(struct jit_store *store, struct jit_unit *u, struct emitted *e, const char **why) {
+    if (store != NULL && store->encoder == NULL)
+        store->encoder = x64_encoder_new();
+    struct x64_encoder *encoder = store != NULL ? store->encoder : x64_encoder_new();
     struct bytes b;
     *u = (struct jit_unit){0};
     bool ok = bytes_layout(&b, e, encoder);
     *why = "the code is larger than 2 GiB";
     if (ok) {
         *why = "no executable memory";
-        ok = write_code(u, &b, e, encoder);
+        ok = (store != NULL && write_to_pool(&store->pool, u, &b, e, encoder)) ||
+             write_code(u, &b, e, encoder);
     }
     if (ok)
         describe(u, &b, e, encoder);
     else
         jit_free(u);
     bytes_free(&b);
-    if (kept == NULL)
+    if (store == NULL)
         x64_encoder_free(encoder);
     return ok;
 }
 
 bool jit_make(struct jit_unit *u, struct emitted *e, const char **why) {
-    return jit_make_with(NULL, u, e, why);
+    return jit_make_in(NULL, u, e, why);
+}
+
+void jit_store_free(struct jit_store *s) {
+    x64_encoder_free(s->encoder);
+    code_pool_free(&s->pool);
+    *s = (struct jit_store){0};
 }
 
 void jit_free(struct jit_unit *u) {

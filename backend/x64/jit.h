@@ -14,13 +14,20 @@ struct jit_unit {
     unsigned frame;          /* stack it takes */
 };
 
+/* What units have in common: zeroes to begin with. */
+struct jit_store {
+    struct x64_encoder *encoder; /* most of the templates are there already */
+    struct code_pool pool;
+};
+/* The units must be gone. */
+void jit_store_free(struct jit_store *s);
+
 /* Puts the stream's bytes into executable memory.  False: *why says what is missing, and the unit
  * is empty. */
 bool jit_make(struct jit_unit *u, struct emitted *e, const char **why);
-/* The same for who makes many small units and keeps an encoder for them: most of the templates are
- * there already. */
-bool jit_make_with(struct x64_encoder *kept, struct jit_unit *u, struct emitted *e,
-                   const char **why);
+/* The same for who makes many small units and keeps something for all of them; store may be NULL.
+ */
+bool jit_make_in(struct jit_store *store, struct jit_unit *u, struct emitted *e, const char **why);
 void jit_free(struct jit_unit *u);
 
 /* The unit as a function, which does not look at its third argument.  It may be called while faults

@@ -527,6 +527,64 @@ Test(sandbox, kills_what_does_anything_else, NEEDS_SANDBOX) {
                      in_sandbox(forbidden[i]));
 }
 
+#if defined(__x86_64__)
+/* Pieces of many sizes, over several chunks, each a function that returns its number. */
+Test(code_memory, pools_keep_what_they_were_given) {
+    enum { N = 400 };
+    static const uint8_t start[] = {0xb8, 0, 0, 0, 0, 0xc3}; /* mov eax, 0; ret */
+    static uint8_t code[CODE_POOL_LARGEST + 1], *at[N];
+    struct code_pool pool = {0};
+    memset(code, 0xcc, sizeof code);
+    memcpy(code, start, sizeof start);
+    for (uint32_t i = 0; i < N; i++) {
+        memcpy(code + 1, &i, sizeof i);
+        at[i] = code_pool_add(&pool, code, i % 7 == 0 ? CODE_POOL_LARGEST : 6 + i);
+        cr_assert_not_null(at[i]);
+        cr_assert_eq((uintptr_t)at[i] % 64, 0);
+    }
+    cr_assert_gt(pool.nchunk, 1);
+    for (uint32_t i = 0; i < N; i++) {
+        uint32_t (*f)(void);
+        memcpy(&f, &at[i], sizeof f);
+        cr_assert_eq(f(), i);
+    }
+    cr_assert_null(code_pool_add(&pool, code, CODE_POOL_LARGEST + 1));
+    cr_assert_not_null(code_pool_add(&pool, code, 6), "refused for good");
+    code_pool_free(&pool);
+    cr_assert_null(pool.chunk);
+}
+#endif
+
+Test(code_memory, pools_refuse_where_there_are_no_files) {
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit none = {0, 0};
+        struct code_pool pool = {0};
+        setrlimit(RLIMIT_NOFILE, &none);
+        bool refused = code_pool_add(&pool, (const uint8_t *)"", 1) == NULL && pool.refused;
+        code_pool_free(&pool);
+        _exit(!refused);
+    }
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
+}
+
+/* A program that finds its input closed must not read code. */
+Test(code_memory, pools_leave_standard_descriptors_alone) {
+    pid_t child = fork();
+    if (child == 0) {
+        struct code_pool pool = {0};
+        close(STDIN_FILENO);
+        bool added = code_pool_add(&pool, (const uint8_t *)"", 1) != NULL;
+        char c;
+        _exit(!added || read(STDIN_FILENO, &c, 1) != -1);
+    }
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
+}
+
 Test(code_memory, makes_nothing_executable_once_locked) {
     pid_t child = fork();
     if (child == 0) {

@@ -34,7 +34,7 @@ static struct setting now;
 static struct text cuts; /* of every request, each with a newline */
 static struct jit_unit *made[4096];
 static uint32_t nmade;
-static struct x64_encoder *encoder; /* for all, as in a run */
+static struct jit_store store;
 
 /* The source of a unit, with its calls. */
 static void show_cut(const struct program *p) {
@@ -59,13 +59,11 @@ static bool compile(void *context, const struct tier_request *r, struct tier_cod
     show_cut(&r->program);
     if (now.refuse || nmade == sizeof made / sizeof *made)
         return false;
-    if (encoder == NULL)
-        encoder = x64_encoder_new();
     struct func *f = compile_build_loop(&r->program, &options);
     struct jit_unit *u = xcalloc(1, sizeof *u);
     const char *why;
     cr_assert(compile_optimize(f, &options));
-    cr_assert(compile_unit(f, !now.guard, &options, encoder, u, &why), "%s", why);
+    cr_assert(compile_unit(f, !now.guard, &options, &store, u, &why), "%s", why);
     ir_free(f);
     made[nmade++] = u;
     code->enter = jit_entry(u);
@@ -120,6 +118,7 @@ static struct tier_stats in_tiers(struct rt *rt, struct program *p, struct setti
         jit_free(made[--nmade]);
         xfree(made[nmade]);
     }
+    jit_store_free(&store);
     options_free(&options);
     return stats;
 }
