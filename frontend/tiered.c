@@ -120,6 +120,7 @@ bool tiered_run(struct program *p, struct rt *rt, struct source *s, const struct
     tiered.rt = rt;
     tiered.start = tiered_now();
     tiered.bounds = rt->tape.guard == 0;
+    tiered.store.pool.refused = o->perf_map; /* perf asks its map for anonymous memory only */
     compile_time(o, NULL);
     if (!tiers_run(p, rt, &options, &stats))
         return false;

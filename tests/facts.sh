@@ -38,7 +38,7 @@ both='PROT_WRITE[^,]*PROT_EXEC|PROT_EXEC[^,]*PROT_WRITE'
 # The pattern must recognize what it looks for, in the form strace writes it.
 echo 'mmap(NULL, 4096, PROT_READ|PROT_WRITE|PROT_EXEC, MAP_PRIVATE, -1, 0) = 0x7f' >"$work/bad"
 check "the pattern finds what is forbidden" grep -qE "$both" "$work/bad"
-for options in "--jit -O0" "--jit -O3" "--jit -O2 --guard=off" "--interp" "--ref"; do
+for options in "--jit -O0" "--jit -O3" "--jit -O2 --guard=off" "--tier-threshold=1 --tier-wait" "--interp" "--ref"; do
     check "strace bfopt $options" trace_maps $options
     check "bfopt $options maps nothing writable and executable" no_line "$both" "$work/calls"
     case $options in
@@ -48,6 +48,17 @@ for options in "--jit -O0" "--jit -O3" "--jit -O2 --guard=off" "--interp" "--ref
         ;;
     esac
 done
+
+# Small units of the tiers share files in memory, but not for perf, which names anonymous memory only.
+trace_files() { # OPTION...
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -qq -e trace=memfd_create -o "$work/calls" \
+        sh -c '"$@" & wait $!; status=$?; rm -f "/tmp/perf-$!.map"; exit $status' sh \
+        "$bfopt" "$@" --tier-threshold=1 --tier-wait samples/fizzbuzz.b >/dev/null
+}
+check "strace bfopt for files in memory" trace_files
+check "units share a file in memory" grep -q memfd_create "$work/calls"
+check "strace bfopt --perf-map for files in memory" trace_files --perf-map
+check "units for perf are in anonymous memory" no_line memfd_create "$work/calls"
 
 # What the kernel says of a run that waits for its input: its mappings, and its state.
 waiting() { # OPTION...: leaves $work/maps and $work/status
