@@ -123,8 +123,6 @@ struct kept {
     uint32_t n;
 };
 
-#define FORWARD_TWICE 200000 /* instructions up to which a function is walked twice */
-
 struct forward {
     struct func *f;
     struct pass_env *env;
@@ -139,7 +137,7 @@ struct forward {
     uint32_t nundo, undo_cap;
     uint32_t clock;
     struct memory now;
-    bool changed, cut_any, cut_back; /* edges never taken; back edges among them */
+    bool changed, cut_any; /* edges never taken */
 
     /* by block */
     struct memory *end; /* at its end, for the blocks it dominates */
@@ -427,7 +425,6 @@ static void forward_branch(struct forward *w, block b) {
     if ((not_zero || ir_is_const(w->f, cond)) && pass_may(w->env)) {
         w->cut[b.i] = not_zero ? 2 : 1;
         w->cut_any = true;
-        w->cut_back |= cfg_dominates(&w->cfg.dom, d->succ[w->cut[b.i] - 1], b);
         return;
     }
     uint32_t id = ir_is_const(w->f, cond) ? 0 : w->holder[cond.i];
@@ -841,8 +838,9 @@ static void forward_finish(struct forward *w) {
     xfree(w->of_loop);
 }
 
-/* One walk; true if it found loops that run at most once. */
-static bool forward_once(struct func *f, struct pass_env *env, bool *changed) {
+/* A loop is walked as a loop before its end tells that it never goes back: what held before it then
+ * holds in it, too, which is left to the next time the pass runs. */
+bool pass_forward(struct func *f, struct pass_env *env) {
     struct forward w = {.f = f, .env = env};
     forward_start(&w);
     while (domtree_next(&w.tree)) {
@@ -854,18 +852,5 @@ static bool forward_once(struct func *f, struct pass_env *env, bool *changed) {
     if (w.cut_any)
         forward_cut_edges(&w);
     forward_finish(&w);
-    *changed |= w.changed;
-    return w.cut_back;
-}
-
-/* A loop is walked as a loop before its end tells that it never goes back: what held before it then
- * holds in it, too, which a second walk can use.  (A third would find little more.)  Large
- * functions leave that to the next time the pass runs. */
-bool pass_forward(struct func *f, struct pass_env *env) {
-    bool changed = false;
-    if (forward_once(f, env, &changed) && f->ninsn < FORWARD_TWICE) {
-        ir_settle(f);
-        forward_once(f, env, &changed);
-    }
-    return changed;
+    return w.changed;
 }
