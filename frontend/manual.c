@@ -63,7 +63,9 @@ static void help_option(struct text *out, const struct option_info *info) {
 void manual_help(struct text *out) {
     text_put(out, "Usage: bfopt [options] FILE|-\n"
                   "       bfopt [options] -e CODE\n"
-                  "Compiles a Brainfuck program and runs it.  `-` reads it from standard input.\n");
+                  "Runs a Brainfuck program at once and compiles the loops that get hot; options\n"
+                  "have it compiled whole before it runs, or only interpreted, or made assembly.\n"
+                  "`-` reads it from standard input.\n");
     for (int id = 0; id < OPT_COUNT; id++) {
         const struct option_info *info = &option_table[id];
         if (info->name == NULL)
@@ -100,8 +102,10 @@ static const char man_head[] =
     ".SH SYNOPSIS\n.B bfopt\n[\\fIoptions\\fR] \\fIFILE\\fR|\\fB\\-\\fR\n.br\n"
     ".B bfopt\n[\\fIoptions\\fR] \\fB\\-e\\fR \\fICODE\\fR\n"
     ".SH DESCRIPTION\n"
-    "Compiles a Brainfuck program, through an SSA intermediate representation, to x86\\-64\n"
-    "machine code in memory and runs it; or interprets it; or writes assembly.\n"
+    "Runs a Brainfuck program at once, interpreting it, and compiles the loops that get hot to\n"
+    "x86\\-64 machine code while it runs.  With \\-\\-jit all of it is compiled before it starts,\n"
+    "with \\-\\-interp it is optimized and then interpreted, with \\-S it becomes assembly.\n"
+    "Between source and code is an SSA intermediate representation, which options show.\n"
     ".PP\n"
     "Options may stand before and after the file; of contradicting ones the last counts.\n";
 
