@@ -4,7 +4,7 @@
  *                       %2 = load %1         %3 = add %2, 1     store %1, %3
  *                       %4 = load %1         br %4, b2, b3
  *                  b2:  %5 = phi b1 %1, b2 %9
- *                       %6 = move %5, 1      ...                %9 = move ...
+ *                       %6 = move %5 + 1     ...                %9 = move ...
  *                       %12 = load %9        br %12, b2, b3
  *                  b3:  %13 = phi b1 %1, b2 %9
  *

@@ -6,8 +6,12 @@
  *   b2: %3 = load %1 + 2                b2: %3 = load %1 + 2 no_trap(dom)
  *
  * How this is known is described in bounds.h.  A TOUCH that is known to succeed does nothing and is
- * removed.  Runs last: no pass may move an access after its mark was set.
- * Tests: tests/ir/inbounds. */
+ * removed.
+ *
+ * A mark may rest on another access, which a later pass is free to remove or to move.  So the
+ * driver takes all marks away before each pass but those that passes.def names as KEEPS_MARKS, and
+ * this one runs whenever marks are wanted: before `if-convert`, which asks for them, and at the
+ * end, for the code.  Tests: tests/ir/inbounds. */
 #include "passes/bounds.h"
 #include "passes/pass.h"
 

@@ -8,7 +8,7 @@
  *
  * A scan with something to do on the way.  The cells tested, %1, %1 - 9, ..., are the walk's lane.
  * Only walks that leave their lane alone count: they store to other lanes, or, to the cell they
- * have just passed, what is not 0.  walks.c.
+ * have just passed, what is not 0.  lane_walks.c.
  */
 #ifndef BFOPT_PASSES_LANE_WALKS_H
 #define BFOPT_PASSES_LANE_WALKS_H

@@ -1,9 +1,9 @@
 /* offset_merge.c: pointer moves sink into the offsets of memory operations.
  *
- *   %2 = move %1, 3                       %2 = move %1, 3
+ *   %2 = move %1 + 3                      %2 = move %1 + 3
  *   %3 = load %2 + 1               =>     %3 = load %1 + 4
- *   %4 = scan %2, 0, 2                    %4 = scan %1, 3, 2
- *                                         %5 = move %4, 3       (for the uses of %4)
+ *   %4 = scan %2, step 2                  %4 = scan %1 + 3, step 2
+ *                                         %5 = move %4 + 3      (for the uses of %4)
  *
  * Every pointer is a root plus a distance: a union-find forest with weights, built in one sweep in
  * reverse post-order.  A phi whose incoming pointers are the same distance from the same root, or

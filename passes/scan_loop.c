@@ -1,9 +1,9 @@
 /* scan_loop.c: a loop that only moves the pointer until it finds a zero becomes a scan.
  *
- *   b1: %2 = load %1                        b1: %5 = scan %1, 2
+ *   b1: %2 = load %1                        b1: %5 = scan %1, step 2
  *       br %2, b2, b3                           ... what b3 holds, with %5 for %6
  *   b2: %3 = phi b1 %1, b2 %4       =>
- *       %4 = move %3, 2
+ *       %4 = move %3 + 2
  *       %5 = load %4
  *       br %5, b2, b3
  *   b3: %6 = phi b1 %1, b2 %4

@@ -273,7 +273,7 @@ static bool check_passes(const struct func *f, struct text *why) {
         if (!is_wanted(p->name))
             continue;
         struct func *g = ir_clone(f);
-        /* As the driver does: marks are for after the last pass. */
+        /* As the driver does for most: a mark does not outlive a pass. */
         for (uint32_t k = 1; k < g->ninsn; k++)
             g->insn[k].trap = MAY_TRAP;
         struct func *before = ir_clone(g);

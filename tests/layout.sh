@@ -34,6 +34,10 @@ check "every source opens with a comment" \
        done)"
 check "no line is over 100 columns" \
     "$(git ls-files '*.c' '*.h' | xargs -r awk 'length($0) > 100 { print FILENAME ":" FNR }')"
+check "comments write IR as the parser reads it: move %1 + 3, load %1 + 3, scan %1 + 3, step 2" \
+    "$(grep -nE '\<(move|load|touch|hash|trap) (%[0-9]+|p), *[-0-9k]|\<scan (%[0-9]+|p)( by |, *[-0-9k])' \
+        -r runtime ir passes backend frontend tests --include='*.[ch]' --include='*.def' |
+        grep -v '^tests/unit/test_ir_parse\.c:' || true)"
 check "the library knows no main" \
     "$(grep -n 'frontend/main' -r runtime ir passes backend --include='*.[ch]' || true)"
 printf '%d passed, %d failed\n' "$passed" "$failed"

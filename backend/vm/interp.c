@@ -2,8 +2,9 @@
  *
  * Decoding turns blocks into one array of 32-byte words: physical registers and slots become
  * indexes of one frame, branches relative distances, a jump to the next block nothing, and some
- * neighbours one fused instruction.  The bodies of the instructions stand in interp_ops.h, which is
- * included for each cell width and each way to dispatch. */
+ * neighbours one fused instruction.  bodies.h has what each instruction does;
+ * interp_ops.h makes a function of that, and is included for each cell width and each way to
+ * dispatch. */
 #include "backend/vm/interp.h"
 
 #include <assert.h>

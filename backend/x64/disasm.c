@@ -1,8 +1,9 @@
 /* disasm.c: a listing of the bytes that the JIT runs.
  *
- *   # prog.b:1:1:  ++++++[>+++++++++++<-]>.
- *   .Lb3:                                          ; loop depth 1
- *   0030  80 43 01 0b         add  byte ptr [rbx+1], 11       ; 1:8 +++++++  store %1 + 1, %9
+ *   # prog.b:1:1:  ,>+<[.>+++++++++++<-]>.
+ *   .Lb2:                                               ; loop depth 1
+ *   000048  83 c1 0b               add     ecx, 11      ; 1:8 ++++++++  %5 = add %3, 11 @7
+ *   00004b  80 c2 ff               add     dl, -1       ; 1:20 -  %6 = add %4, -1 @19
  *
  * Everything left of the `;` comes from the bytes alone, by Zydis' decoder; only names of labels
  * are put in place of their addresses.  What is right of it comes from the stream: the position in

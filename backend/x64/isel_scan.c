@@ -1,6 +1,6 @@
 /* isel_scan.c: scans as loops in place, with a stub for those that turn out long (scan.h).
  *
- *   %2 = scan %1 by 1          =>   four cells a round; SCAN_SHORT cells on, call the stub
+ *   %2 = scan %1, step 1       =>   four cells a round; SCAN_SHORT cells on, call the stub
  */
 #include "backend/x64/isel_parts.h"
 

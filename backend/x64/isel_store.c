@@ -44,7 +44,7 @@ static void emit_rmw_unary(struct isel *x, value store, value load, enum x64_op 
     isel_mem(x, op, x->cell, rule, NO_REG, m, NO_REG, imm);
 }
 
-/* store p, k, v  where v is the old value `load` (its operand a, or else b) changed in place; true
+/* store p + k, v  where v is the old value `load` (its operand a, or else b) changed in place; true
  * if there is a form for it. */
 static bool emit_in_place(struct isel *x, value store, value v, value load, bool is_a) {
     const struct insn *i = at(x, v);
@@ -68,7 +68,7 @@ static bool emit_in_place(struct isel *x, value store, value v, value load, bool
     return true;
 }
 
-/* store p, k, (load p, k) op b  where `a op b` is v; true if it matched. */
+/* store p + k, (load p + k) op b  where `a op b` is v; true if it matched. */
 static bool try_rmw(struct isel *x, value store, value v) {
     const struct insn *i = at(x, v);
     if (op_info[i->op].a != KIND_CELL || op_info[i->op].b != KIND_CELL)

@@ -8,7 +8,7 @@
  *     jnz found;  add rax, 66;  ...
  *
  * Code that scans looks at the first cells one by one and calls a stub when they are many
- * (isel.c): a wide load right behind a narrow store of the same bytes has to wait for it, and
+ * (isel_scan.c): a wide load right behind a narrow store of the same bytes has to wait for it, and
  * branch prediction makes short scans free.  The comparison is that of strlen in any C library;
  * the mask makes it one of lanes, and as each block starts at a cell of the lane, one mask does.
  *

@@ -1,5 +1,5 @@
 /* x64.h: the x86-64 target as the generic parts see it: registers, conditions, the table of
- * instruction forms (x64.def).  x64.c holds the tables; isel.c selects, encode.c makes bytes. */
+ * instruction forms (x64.def).  x64.c holds the tables; isel*.c select, encode.c makes bytes. */
 #ifndef BFOPT_BACKEND_X64_X64_H
 #define BFOPT_BACKEND_X64_X64_H
 

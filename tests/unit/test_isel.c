@@ -70,7 +70,7 @@ static value put(struct gen *g, enum op op, value a, value b, int64_t imm) {
     return v;
 }
 
-/* store p, k, op(load p, k, something) and the like. */
+/* store p + k, op(load p + k, something) and the like. */
 static void gen_rmw(struct gen *g) {
     static const enum op ops[] = {OP_ADD, OP_ADD, OP_SUB, OP_AND, OP_OR, OP_XOR, OP_SHL, OP_SHR};
     value p = any_ptr(g), other = any_cell(g);
