@@ -20,6 +20,7 @@
 #include "passes/pipeline.h"
 #include "runtime/alloc.h"
 #include "runtime/bug.h"
+#include "runtime/names.h"
 
 /* Builds with assertions prove every allocation. */
 #ifdef NDEBUG
@@ -33,18 +34,6 @@ static const bool compile_always_checks = true;
 static void compile_write(struct text *t) {
     (void)rt_write_all(STDERR_FILENO, t->p, t->len);
     text_free(t);
-}
-
-/* Is `name` among the names in list, which have commas between, or is the list "all"? */
-static bool compile_listed(const struct text *list, const char *name) {
-    size_t n = strlen(name);
-    for (const char *p = list->p; p != NULL && *p != '\0';) {
-        size_t len = strcspn(p, ",");
-        if ((len == n && memcmp(p, name, n) == 0) || (len == 3 && memcmp(p, "all", 3) == 0))
-            return true;
-        p += len + (p[len] == ',');
-    }
-    return false;
 }
 
 /* ---- statistics ---- */
@@ -154,29 +143,15 @@ struct func *compile_read_ir(struct source *s) {
 
 /* ---- passes ---- */
 
-static bool compile_unknown_pass(const char *name, size_t len) {
-    diag_error("no pass is named `%.*s` (--list-passes names them)", (int)len, name);
-    return false;
-}
-
-/* Stores in *passes those of the listed names that the pipeline knows; the others are parts that
- * compile_select shows. */
-static bool compile_names(const struct text *list, struct text *passes) {
-    for (const char *p = list->p; p != NULL && *p != '\0';) {
-        size_t n = strcspn(p, ",");
-        bool part = (n == 4 && memcmp(p, "isel", 4) == 0) || (n == 2 && memcmp(p, "ra", 2) == 0);
-        bool all = n == 3 && memcmp(p, "all", 3) == 0;
-        if (!part && !all && pass_find(p, n) == NULL)
-            return compile_unknown_pass(p, n);
-        if (!part) {
-            text_put(passes, passes->len == 0 ? "" : ",");
-            text_add(passes, p, n);
-        }
-        p += n + (p[n] == ',');
-    }
-    if (compile_listed(passes, "all")) {
-        passes->len = 0;
-        text_put(passes, "all");
+/* Are the names in the list known?  with_parts: those of what compile_select shows are, too. */
+static bool compile_check_names(const char *list, bool with_parts) {
+    struct name n;
+    while (names_next(&list, &n)) {
+        bool part = name_is(n, "all") || name_is(n, "isel") || name_is(n, "ra");
+        if (pass_find(n) != NULL || (with_parts && part))
+            continue;
+        diag_error("no pass is named `%.*s` (--list-passes names them)", (int)n.len, n.p);
+        return false;
     }
     return true;
 }
@@ -190,49 +165,47 @@ static void compile_dump(void *context, struct func *f, const char *when, const 
     compile_write(&t);
 }
 
-/* Are the names of --passes and --stop-after known? */
-static bool compile_check_names(const struct options *o) {
-    size_t len;
-    const char *bad = o->passes != NULL && *o->passes != '\0'
-                          ? pipeline_unknown_name(o->passes, false, &len)
-                          : NULL;
-    if (bad == NULL && o->stop_after != NULL)
-        bad = pipeline_unknown_name(o->stop_after, false, &len);
-    return bad == NULL || compile_unknown_pass(bad, len);
+static struct pipeline_options compile_pipeline_options(const struct options *o) {
+    return (struct pipeline_options){.level = (int)o->level,
+                                     .kept = o->action == ACT_ASM,
+                                     .interpreted = o->engine == ENGINE_INTERP,
+                                     .prerun_steps = o->prerun_steps,
+                                     .passes = o->passes,
+                                     .print_before = o->print_before.p,
+                                     .print_after = o->print_after.p,
+                                     .stop_after = o->stop_after,
+                                     .limited = o->opt_limit != UINT64_MAX,
+                                     .opt_limit = o->opt_limit,
+                                     .verify_each = o->verify_each,
+                                     .validate_each = o->validate_each,
+                                     .seed = o->ra_seed,
+                                     .dump = compile_dump,
+                                     .stats = compile_passes};
 }
 
-static void compile_run_passes(struct func *f, const struct options *o, const char *before,
-                               const char *after) {
-    struct text error = {0};
-    if ((o->stats || o->time_passes) && compile_passes == NULL)
-        compile_passes = pass_stats_new(o->time_passes);
-    struct pipeline_options options = {.level = (int)o->level,
-                                       .kept = o->action == ACT_ASM,
-                                       .interpreted = o->engine == ENGINE_INTERP,
-                                       .prerun_steps = o->prerun_steps,
-                                       .passes = o->passes,
-                                       .print_before = before,
-                                       .print_after = after,
-                                       .stop_after = o->stop_after,
-                                       .limited = o->opt_limit != UINT64_MAX,
-                                       .opt_limit = o->opt_limit,
-                                       .verify_each = o->verify_each,
-                                       .validate_each = o->validate_each,
-                                       .seed = o->ra_seed,
-                                       .dump = compile_dump,
-                                       .stats = compile_passes};
-    if (!pipeline_run(f, &options, &error))
-        bug("%s", error.p); /* All names were known. */
+/* Is there one pass to stop after, and will it run? */
+static bool compile_check_stop(const struct pipeline_options *o) {
+    struct name name = {o->stop_after, o->stop_after != NULL ? strlen(o->stop_after) : 0};
+    const struct pass_info *p = pass_find(name);
+    if (o->stop_after == NULL)
+        return true;
+    if (p == NULL)
+        diag_error("no pass is named `%s` (--list-passes names them)", o->stop_after);
+    else if (!pipeline_has(o, p))
+        diag_error("there is no stopping after `%s`, which is not run (--list-passes)", p->name);
+    return p != NULL && pipeline_has(o, p);
 }
 
 bool compile_optimize(struct func *f, const struct options *o) {
-    struct text before = {0}, after = {0};
-    bool ok = compile_check_names(o) && compile_names(&o->print_before, &before) &&
-              compile_names(&o->print_after, &after);
-    if (ok)
-        compile_run_passes(f, o, before.p, after.p);
-    text_free(&before);
-    text_free(&after);
+    if ((o->stats || o->time_passes) && compile_passes == NULL)
+        compile_passes = pass_stats_new(o->time_passes);
+    struct pipeline_options options = compile_pipeline_options(o);
+    struct text error = {0};
+    bool ok = compile_check_names(o->passes, false) && compile_check_stop(&options) &&
+              compile_check_names(o->print_before.p, true) &&
+              compile_check_names(o->print_after.p, true);
+    if (ok && !pipeline_run(f, &options, &error))
+        bug("%s", error.p);
     /* IR text may hold blocks that nothing reaches; selection wants none. */
     if (ok)
         ir_drop_unreachable(f);
@@ -262,7 +235,7 @@ uint64_t compile_drift(const struct func *f) {
 /* ---- machine code ---- */
 
 static void compile_print_mach(const struct text *list, const char *after, const struct mach *m) {
-    if (!compile_listed(list, after))
+    if (!names_have(list->p, after) && !names_have(list->p, "all"))
         return;
     struct text t = {0};
     text_fmt(&t, "; after %s\n", after);

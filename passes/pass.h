@@ -3,6 +3,7 @@
 #define BFOPT_PASSES_PASS_H
 
 #include "ir/ir.h"
+#include "runtime/names.h"
 
 struct text;
 
@@ -36,7 +37,8 @@ struct pass_info {
 };
 extern const struct pass_info pass_table[];
 extern const unsigned pass_table_size;
-const struct pass_info *pass_find(const char *name, size_t len);
+/* The pass of this name, or NULL. */
+const struct pass_info *pass_find(struct name name);
 
 #define PASS(name, entry, level, property, what) pass_fn entry;
 #include "passes/passes.def"

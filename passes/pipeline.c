@@ -9,8 +9,8 @@
 
 #include "ir/validate.h"
 #include "ir/verify.h"
-#include "runtime/alloc.h"
 #include "runtime/bug.h"
+#include "runtime/names.h"
 
 #define VALIDATE_TRIALS 6 /* of validate_each, for each pass */
 
@@ -81,120 +81,14 @@ const struct pass_info pass_table[] = {
 };
 const unsigned pass_table_size = sizeof pass_table / sizeof *pass_table;
 
-const struct pass_info *pass_find(const char *name, size_t len) {
+const struct pass_info *pass_find(struct name name) {
     for (unsigned i = 0; i < pass_table_size; i++)
-        if (strlen(pass_table[i].name) == len && memcmp(pass_table[i].name, name, len) == 0)
+        if (name_is(name, pass_table[i].name))
             return &pass_table[i];
     return NULL;
 }
 
-/* The length of the name at the start of a list. */
-static size_t name_length(const char *names) {
-    return strcspn(names, ",");
-}
-
-/* The name behind the first one, or NULL. */
-static const char *name_after(const char *names) {
-    const char *end = names + name_length(names);
-    return *end ? end + 1 : NULL;
-}
-
-const char *pipeline_unknown_name(const char *names, bool all, size_t *len) {
-    if (all && strcmp(names, "all") == 0)
-        return NULL;
-    for (const char *p = names; p; p = name_after(p)) {
-        *len = name_length(p);
-        if (!pass_find(p, *len))
-            return p;
-    }
-    return NULL;
-}
-
-static bool is_named(const char *names, const char *pass) {
-    if (!names)
-        return false;
-    if (strcmp(names, "all") == 0)
-        return true;
-    for (const char *p = names; p; p = name_after(p))
-        if (strlen(pass) == name_length(p) && memcmp(pass, p, strlen(pass)) == 0)
-            return true;
-    return false;
-}
-
-/* ---- counters and times ---- */
-
-struct counter {
-    const char *pass, *name;
-    uint64_t n;
-};
-
-struct pass_run {
-    uint64_t times, changes; /* how often it ran, and how often it changed something */
-    double seconds;
-};
-
-struct pass_stats {
-    struct counter *counter;
-    uint32_t ncounter, cap;
-    struct pass_run *run; /* as pass_table */
-    bool timed;
-};
-
-struct pass_stats *pass_stats_new(bool timed) {
-    struct pass_stats *s = xcalloc(1, sizeof *s);
-    s->timed = timed;
-    s->run = xcalloc(pass_table_size, sizeof *s->run);
-    return s;
-}
-
-void pass_stats_free(struct pass_stats *s) {
-    if (!s)
-        return;
-    xfree(s->counter);
-    xfree(s->run);
-    xfree(s);
-}
-
-static struct counter *counter_of(struct pass_stats *s, const char *pass, const char *name) {
-    for (uint32_t i = 0; i < s->ncounter; i++)
-        if (s->counter[i].pass == pass && strcmp(s->counter[i].name, name) == 0)
-            return &s->counter[i];
-    s->counter = xgrow(s->counter, &s->cap, (uint64_t)s->ncounter + 1, sizeof *s->counter);
-    s->counter[s->ncounter] = (struct counter){pass, name, 0};
-    return &s->counter[s->ncounter++];
-}
-
-uint64_t pass_stats_get(const struct pass_stats *s, const char *name) {
-    for (uint32_t i = 0; i < s->ncounter; i++) {
-        size_t len = strlen(s->counter[i].pass);
-        if (strncmp(name, s->counter[i].pass, len) == 0 && name[len] == '.' &&
-            strcmp(name + len + 1, s->counter[i].name) == 0)
-            return s->counter[i].n;
-    }
-    return 0;
-}
-
-uint64_t pass_stats_changes(const struct pass_stats *s, unsigned pass) {
-    return s->run[pass].changes;
-}
-
-void pass_stats_print(const struct pass_stats *s, struct text *out) {
-    for (unsigned p = 0; p < pass_table_size; p++)
-        for (uint32_t i = 0; i < s->ncounter; i++)
-            if (s->counter[i].pass == pass_table[p].name && s->counter[i].n > 0)
-                text_fmt(out, "%s.%s = %llu\n", s->counter[i].pass, s->counter[i].name,
-                         (unsigned long long)s->counter[i].n);
-}
-
-void pass_stats_print_times(const struct pass_stats *s, struct text *out) {
-    for (unsigned p = 0; p < pass_table_size; p++) {
-        const struct pass_run *r = &s->run[p];
-        if (r->times > 0)
-            text_fmt(out, "%10.3f ms  %s (%llu runs, %llu changed something)\n", r->seconds * 1e3,
-                     pass_table[p].name, (unsigned long long)r->times,
-                     (unsigned long long)r->changes);
-    }
-}
+/* ---- running ---- */
 
 bool pass_may(struct pass_env *env) {
     if (env->rewrites >= env->opt_limit)
@@ -203,18 +97,11 @@ bool pass_may(struct pass_env *env) {
     return true;
 }
 
-void pass_count(struct pass_env *env, const char *name, uint64_t n) {
-    if (env->stats)
-        counter_of(env->stats, env->pass, name)->n += n;
-}
-
 static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* other work is not ours */
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
-
-/* ---- running ---- */
 
 struct driver {
     struct func *f;
@@ -226,7 +113,7 @@ struct driver {
 };
 
 static void show(struct driver *d, const char *names, const char *when, const char *pass) {
-    if (d->o->dump && is_named(names, pass))
+    if (names_have(names, pass) || names_have(names, "all"))
         d->o->dump(d->o->dump_context, d->f, when, pass);
 }
 
@@ -263,18 +150,13 @@ static bool validate_after(struct driver *d, const struct func *before, const ch
 }
 
 static void run_timed(struct driver *d, const struct pass_info *p) {
-    struct pass_stats *s = d->o->stats;
-    double start = s && s->timed ? now() : 0;
+    bool timed = d->o->stats && pass_stats_timed(d->o->stats);
+    double start = timed ? now() : 0;
     bool changed = p->run(d->f, &d->env);
     d->changed |= changed;
     ir_settle(d->f);
-    if (!s)
-        return;
-    struct pass_run *r = &s->run[p - pass_table];
-    r->times++;
-    r->changes += changed;
-    if (s->timed)
-        r->seconds += now() - start;
+    if (d->o->stats)
+        pass_stats_ran(d->o->stats, p, changed, timed ? now() - start : 0);
 }
 
 static bool run_pass(struct driver *d, const struct pass_info *p) {
@@ -291,24 +173,25 @@ static bool run_pass(struct driver *d, const struct pass_info *p) {
     return ok;
 }
 
-static bool is_left_out(const struct driver *d, const struct pass_info *p) {
-    return d->o->interpreted && !d->o->passes && p->property == COMPILED_ONLY;
+static bool is_left_out(const struct pipeline_options *o, const struct pass_info *p) {
+    return o->interpreted && !o->passes && p->property == COMPILED_ONLY;
 }
 
 /* Runs the pass with this name; *stop: it was the one to stop after. */
-static bool run_name(struct driver *d, const char *name, size_t len, bool *stop) {
-    const struct pass_info *p = pass_find(name, len);
+static bool run_name(struct driver *d, struct name name, bool *stop) {
+    const struct pass_info *p = pass_find(name);
     if (!p)
-        bug("no pass is named %.*s", (int)len, name);
+        bug("no pass is named %.*s", (int)name.len, name.p);
     *stop = d->o->stop_after && strcmp(d->o->stop_after, p->name) == 0;
-    return is_left_out(d, p) || run_pass(d, p);
+    return is_left_out(d->o, p) || run_pass(d, p);
 }
 
 /* *stop: the pass to stop after was among them. */
 static bool run_list(struct driver *d, const char *names, bool *stop) {
+    struct name n;
     d->changed = false;
-    for (const char *p = names; p && !*stop; p = name_after(p))
-        if (!run_name(d, p, name_length(p), stop))
+    while (!*stop && names_next(&names, &n))
+        if (!run_name(d, n, stop))
             return false;
     return true;
 }
@@ -339,8 +222,12 @@ static bool run_stage(struct driver *d, const struct stage *s, bool *stop) {
     return !d->changed || run_list(d, s->then, stop);
 }
 
+static int level_of(const struct pipeline_options *o) {
+    return o->level < 0 ? 0 : o->level > MAX_LEVEL ? MAX_LEVEL : o->level;
+}
+
 static bool run_level(struct driver *d) {
-    int level = d->o->level < 0 ? 0 : d->o->level > MAX_LEVEL ? MAX_LEVEL : d->o->level;
+    int level = level_of(d->o);
     bool stop = false;
     for (const struct stage *s = pipeline_levels[level]; s->passes && !stop; s++) {
         if (!runs_stage(s, level, d->o->kept) || is_superfluous(s, d->f, level))
@@ -352,12 +239,15 @@ static bool run_level(struct driver *d) {
     return true;
 }
 
-static bool names_known(const char *names, bool all, struct text *error) {
-    size_t len;
-    const char *bad = names ? pipeline_unknown_name(names, all, &len) : NULL;
-    if (bad)
-        text_fmt(error, "no pass is named '%.*s'", (int)len, bad);
-    return !bad;
+bool pipeline_has(const struct pipeline_options *o, const struct pass_info *p) {
+    if (o->passes)
+        return names_have(o->passes, p->name);
+    int level = level_of(o);
+    for (const struct stage *s = pipeline_levels[level]; s->passes; s++)
+        if (runs_stage(s, level, o->kept) &&
+            (names_have(s->passes, p->name) || names_have(s->then, p->name)))
+            return !is_left_out(o, p);
+    return false;
 }
 
 bool pipeline_run(struct func *f, const struct pipeline_options *o, struct text *error) {
@@ -365,14 +255,8 @@ bool pipeline_run(struct func *f, const struct pipeline_options *o, struct text 
     d.env.opt_limit = o->limited ? o->opt_limit : UINT64_MAX;
     d.env.stats = o->stats;
     d.env.prerun_steps = o->prerun_steps;
-    bool named = o->passes && *o->passes;
-    if ((named && !names_known(o->passes, false, error)) ||
-        !names_known(o->stop_after, false, error))
-        return false;
     bool stop = false;
-    if (o->passes)
-        return !named || run_list(&d, o->passes, &stop);
-    return run_level(&d);
+    return o->passes ? run_list(&d, o->passes, &stop) : run_level(&d);
 }
 
 /* ---- --list-passes ---- */

@@ -4,6 +4,7 @@
 #define BFOPT_PASSES_PIPELINE_H
 
 #include "passes/pass.h"
+#include "passes/pass_stats.h"
 #include "runtime/text.h"
 
 /* All zero: -O0, quiet. */
@@ -15,41 +16,27 @@ struct pipeline_options {
     const char *passes;       /* --passes=a,b,c: these instead of the level's; NULL: the level's */
     const char *print_before; /* "all" or names separated by commas; NULL: none */
     const char *print_after;
-    const char *stop_after; /* run nothing after the first run of this pass; NULL: run all */
-    bool limited;           /* --opt-limit was given: */
-    uint64_t opt_limit;     /* how many rewrites may be made */
-    bool verify_each;       /* ir_verify after each pass (always in builds with assertions) */
-    bool validate_each;     /* evaluate before and after each pass, and compare */
-    uint64_t seed;          /* for the tapes and inputs of validate_each */
+    const char
+        *stop_after;    /* one name: run nothing after the first run of this pass; NULL: run all */
+    bool limited;       /* --opt-limit was given: */
+    uint64_t opt_limit; /* how many rewrites may be made */
+    bool verify_each;   /* ir_verify after each pass (always in builds with assertions) */
+    bool validate_each; /* evaluate before and after each pass, and compare */
+    uint64_t seed;      /* for the tapes and inputs of validate_each */
     /* Shows f for print_before and print_after: when is "before" or "after". */
     void (*dump)(void *context, struct func *f, const char *when, const char *pass);
     void *dump_context;
     struct pass_stats *stats; /* --stats and --time-passes: collected here; NULL: not at all */
 };
 
-/* Runs the passes over f.  False after an error, described in *error: an unknown pass name (nothing
- * ran), or a pass that verification or validation found wrong (f is as that pass left it). */
+/* Runs the passes over f.  All names must be known.  False after an error, described in *error: a
+ * pass that verification or validation found wrong (f is as that pass left it). */
 bool pipeline_run(struct func *f, const struct pipeline_options *o, struct text *error);
 
-/* NULL if `names` (as for --passes or, with all, --print-after) holds only known names; else the
- * first unknown one, and its length in *len. */
-const char *pipeline_unknown_name(const char *names, bool all, size_t *len);
+/* Is p among what these options run?  (Passes that only clean up behind others need not run.) */
+bool pipeline_has(const struct pipeline_options *o, const struct pass_info *p);
 
 /* --list-passes: the passes, and what each level runs. */
 void pipeline_list(struct text *out);
-
-/* ---- counters and times ---- */
-
-/* timed: asks for the processor's time around each pass, which costs two system calls. */
-struct pass_stats *pass_stats_new(bool timed);
-void pass_stats_free(struct pass_stats *s);
-/* The value of counter "pass.name"; 0 if there is none. */
-uint64_t pass_stats_get(const struct pass_stats *s, const char *name);
-/* How many runs of pass_table[pass] changed something. */
-uint64_t pass_stats_changes(const struct pass_stats *s, unsigned pass);
-/* --stats: lines "pass.name = n", passes in the order of passes.def. */
-void pass_stats_print(const struct pass_stats *s, struct text *out);
-/* --time-passes: one line for each pass that ran. */
-void pass_stats_print_times(const struct pass_stats *s, struct text *out);
 
 #endif

@@ -480,9 +480,9 @@ static bool compare_expect(struct test_case *c, struct piece before, struct piec
 
 static bool run_pass(struct test_case *c, struct func *f, struct piece name,
                      struct pass_stats *stats) {
-    const struct pass_info *p = pass_find(name.p, name.len);
+    const struct pass_info *p = pass_find((struct name){name.p, name.len});
     if (!p && run.must_fail)
-        p = wrong_pass_find(name.p, name.len);
+        p = wrong_pass_find((struct name){name.p, name.len});
     if (!p)
         return fail(c, "unknown pass `%.*s`", (int)name.len, name.p);
     struct text was = {0}, is = {0};

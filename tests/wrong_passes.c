@@ -84,7 +84,7 @@ static bool wrong_order(struct func *f, struct pass_env *env) {
     return true;
 }
 
-const struct pass_info *wrong_pass_find(const char *name, size_t len) {
+const struct pass_info *wrong_pass_find(struct name name) {
     static const struct pass_info table[] = {
         {"wrong-value", wrong_value, 0, PLAIN, ""},
         {"wrong-broken", wrong_broken, 0, PLAIN, ""},
@@ -95,7 +95,7 @@ const struct pass_info *wrong_pass_find(const char *name, size_t len) {
         {"wrong-order", wrong_order, 0, PLAIN, ""},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0)
+        if (name_is(name, table[i].name))
             return &table[i];
     return NULL;
 }

@@ -6,6 +6,6 @@
 #include "passes/pass.h"
 
 /* The wrong pass of this name, or NULL. */
-const struct pass_info *wrong_pass_find(const char *name, size_t len);
+const struct pass_info *wrong_pass_find(struct name name);
 
 #endif

@@ -1,10 +1,12 @@
 # usage.sh: options, help, wrong usage.
 try='\nTry `bfopt --help`.\n'
 in=
-ok "help" 0 "$("$bfopt" -h)\n" '' --help
-sh_ok "help starts with the usage" 0 'Usage: bfopt [options] FILE|-\n' '' '$bfopt -h | head -n 1'
-sh_ok "version" 0 '1\n' '' '$bfopt -V | grep -c "^bfopt [0-9]"'
-ok "version, long" 0 "$("$bfopt" -V)\n" '' --version
+for help in -h --help; do
+    sh_ok "$help starts with the usage" 0 'Usage: bfopt [options] FILE|-\n' '' "\$bfopt $help | head -n 1"
+done
+for version in -V --version; do
+    sh_ok "$version" 0 '1\n' '' "\$bfopt $version | grep -c '^bfopt [0-9]'"
+done
 sh_ok "the manual has every option" 0 '' '' '
     $bfopt --man | tr -d "\\\\" >man
     $bfopt -h | sed -n "s/^.* \(--[a-z-]*\).*/\1/p" | while read -r o; do
