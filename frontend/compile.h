@@ -9,7 +9,7 @@
 #include "backend/x64/x64.h"
 #include "backend/x64/jit.h"
 #include "frontend/options.h"
-#include "frontend/program.h"
+#include "runtime/program.h"
 #include "frontend/source.h"
 #include "ir/ir.h"
 

@@ -155,10 +155,3 @@ void diag_warning_at(struct source *s, uint32_t offset, const char *format, ...)
     diag_at(s, offset, "warning", format, ap);
     va_end(ap);
 }
-
-void diag_note_at(struct source *s, uint32_t offset, const char *format, ...) {
-    va_list ap;
-    va_start(ap, format);
-    diag_at(s, offset, "note", format, ap);
-    va_end(ap);
-}

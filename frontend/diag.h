@@ -24,8 +24,6 @@ void diag_error_at(struct source *s, uint32_t offset, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void diag_warning_at(struct source *s, uint32_t offset, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void diag_note_at(struct source *s, uint32_t offset, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /* Adds the character at p (before end), or a `?` for what is not printable; returns its length. */
 unsigned diag_put_char(struct text *out, const uint8_t *p, const uint8_t *end);

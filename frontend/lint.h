@@ -2,7 +2,7 @@
 #ifndef BFOPT_FRONTEND_LINT_H
 #define BFOPT_FRONTEND_LINT_H
 
-#include "frontend/program.h"
+#include "runtime/program.h"
 #include "frontend/source.h"
 
 /* Warns of loops that never end once they are reached, as far as that is obvious. */

@@ -373,6 +373,10 @@ static bool opt_together(const struct options *o, struct text *why) {
              (o->action != ACT_RUN || o->ir_input || o->sandbox || o->max_steps != UINT64_MAX ||
               (o->engine != ENGINE_DEFAULT && o->engine != ENGINE_TIERED)))
         wrong = "--profile is for running source in tiers, as bfopt does by default";
+    else if (o->tier_log && o->engine != ENGINE_DEFAULT && o->engine != ENGINE_TIERED)
+        wrong = "--tier-log tells what tiers do, as bfopt runs programs by default";
+    else if (o->perf_map && (o->engine == ENGINE_REF || o->engine == ENGINE_INTERP))
+        wrong = "--perf-map names machine code, which interpreters do not make";
     else if (o->sandbox && o->engine == ENGINE_TIERED)
         wrong = "--tiered compiles during the run, which --sandbox forbids";
     else if (o->sandbox && o->action != ACT_RUN)

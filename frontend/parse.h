@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "frontend/program.h"
+#include "runtime/program.h"
 
 struct parse_options {
     bool hash;       /* `#` is an operation */

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "frontend/program.h"
+#include "runtime/program.h"
 
 struct rt;
 

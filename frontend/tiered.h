@@ -3,7 +3,7 @@
 #define BFOPT_FRONTEND_TIERED_H
 
 #include "frontend/options.h"
-#include "frontend/program.h"
+#include "runtime/program.h"
 #include "frontend/source.h"
 #include "runtime/rt.h"
 

@@ -2,7 +2,7 @@
 #ifndef BFOPT_IR_BUILD_H
 #define BFOPT_IR_BUILD_H
 
-#include "frontend/program.h"
+#include "runtime/program.h"
 #include "ir/ir.h"
 
 struct build_options {

@@ -396,8 +396,7 @@ static bool find_test(struct walker *k) {
 }
 
 static bool find_next(struct walker *k, block head) {
-    const struct insn *phi = ir_at(k->f, k->w->phi);
-    k->w->next = ir_pred_slot(k->f, k->w->latch, head) == 0 ? phi->a : phi->b;
+    k->w->next = *ir_phi_operand(k->f, k->w->phi, ir_pred_slot(k->f, k->w->latch, head));
     const struct known *n = find(k, k->w->next);
     if (!n || !n->pointer || n->off == 0)
         return false;

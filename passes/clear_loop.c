@@ -27,6 +27,8 @@ struct clear_sum {
 
 struct clear {
     struct func *f;
+    struct pass_env *env;
+    bool changed;
     struct cells cells;
     struct selfloop l;
     uint32_t id;          /* the tested cell; 0 before the first access */
@@ -164,26 +166,19 @@ static block clear_rewrite(struct clear *c) {
 }
 
 /* Rewrites the loop b is, if it is one; returns the block it became part of. */
-static block clear_try(struct clear *c, block b, struct pass_env *env, bool *changed) {
-    if (!selfloop_find(c->f, b, &c->l) || !clear_matches(c) || !pass_may(env))
+static block clear_try(void *pass, block b) {
+    struct clear *c = pass;
+    if (!selfloop_find(c->f, b, &c->l) || !clear_matches(c) || !pass_may(c->env))
         return NO_BLOCK;
-    pass_count(env, "loops", 1);
-    *changed = true;
+    pass_count(c->env, "loops", 1);
+    c->changed = true;
     return clear_rewrite(c);
 }
 
 bool pass_clear_loop(struct func *f, struct pass_env *env) {
-    struct clear c = {.f = f};
-    bool changed = false;
+    struct clear c = {.f = f, .env = env};
     cells_init(&c.cells, f);
-    selfloop_mark_escapes(f);
-    for (uint32_t i = 1, n = f->nblock; i < n; i++) {
-        block b = {i};
-        if (ir_block(f, b)->dead)
-            continue;
-        while (b.i)
-            b = clear_try(&c, b, env, &changed);
-    }
+    selfloop_each(f, clear_try, &c);
     cells_free(&c.cells);
-    return changed;
+    return c.changed;
 }

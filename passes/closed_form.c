@@ -464,11 +464,10 @@ static bool form_exit_agrees(const struct form *m) {
     const struct func *f = m->f;
     unsigned around = ir_pred_slot(f, m->l.pre, m->l.exit);
     IR_FOR_INSNS (f, m->l.exit, v) {
-        const struct insn *in = ir_at(f, v);
-        if (in->op != OP_PHI)
+        if (!ir_is(f, v, OP_PHI))
             break;
-        value skipped = ir_resolve(m->f, around == 0 ? in->a : in->b);
-        value left = ir_resolve(m->f, around == 0 ? in->b : in->a);
+        value skipped = ir_resolve(m->f, *ir_phi_operand(m->f, v, around));
+        value left = ir_resolve(m->f, *ir_phi_operand(m->f, v, 1 - around));
         uint32_t at = form_place(m, left);
         if (at == 0 && same_value(skipped, left))
             continue;

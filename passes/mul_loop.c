@@ -66,6 +66,7 @@ struct mul_value {
 struct mul {
     struct func *f;
     struct pass_env *env;
+    bool changed;
     struct cells cells;
     struct selfloop l;
     value root;            /* of every access of the body */
@@ -622,10 +623,11 @@ static void mul_rewrite_even(struct mul *m) {
 }
 
 /* Rewrites the loop b is, if it is one; returns the block it became part of if it had no guard. */
-static block mul_try(struct mul *m, block b, bool *changed) {
+static block mul_try(void *pass, block b) {
+    struct mul *m = pass;
     if (!selfloop_find(m->f, b, &m->l) || !mul_matches(m) || !pass_may(m->env))
         return NO_BLOCK;
-    *changed = true;
+    m->changed = true;
     if (mul_is_even(m)) {
         pass_count(m->env, "even", 1);
         mul_rewrite_even(m);
@@ -644,21 +646,13 @@ static block mul_try(struct mul *m, block b, bool *changed) {
 
 bool pass_mul_loop(struct func *f, struct pass_env *env) {
     struct mul m = {.f = f, .env = env};
-    bool changed = false;
     cells_init(&m.cells, f);
-    selfloop_mark_escapes(f);
-    for (uint32_t i = 1, n = f->nblock; i < n; i++) {
-        block b = {i};
-        if (ir_block(f, b)->dead)
-            continue;
-        while (b.i)
-            b = mul_try(&m, b, &changed);
-    }
+    selfloop_each(f, mul_try, &m);
     cells_free(&m.cells);
     xfree(m.unsure);
     xfree(m.cell);
     xfree(m.val);
     xfree(m.slot_of_id);
     xfree(m.slot_of_value);
-    return changed;
+    return m.changed;
 }

@@ -171,9 +171,8 @@ static bool loop_has_shape(const struct runner *r, block b) {
 static bool loop_stays(const struct runner *r, const struct runner_loop *l, block b) {
     if (!same_block(ir_home(r->f, l->root), b))
         return true;
-    const struct insn *phi = ir_at(r->f, l->root);
-    unsigned back = ir_pred_slot(r->f, b, b);
-    struct runner_sum p = loop_sum(r, l, back == 0 ? phi->a : phi->b);
+    value back = *ir_phi_operand(r->f, l->root, ir_pred_slot(r->f, b, b));
+    struct runner_sum p = loop_sum(r, l, back);
     return p.what == SUM_POINTER && p.n == 0;
 }
 
@@ -262,8 +261,7 @@ static void emit_edge(struct runner *r, block from, block to) {
         r->reg = xrealloc(r->reg, r->nreg, sizeof *r->reg);
     }
     for (value v = ir_block(f, to)->first; ir_is(f, v, OP_PHI); v = ir_next(f, v)) {
-        const struct insn *in = ir_at(f, v);
-        value with = ir_pred_slot(f, from, to) == 0 ? in->a : in->b;
+        value with = *ir_phi_operand(f, v, ir_pred_slot(f, from, to));
         emit_copy(r, n > 1 ? first + i++ : v.i, with.i);
     }
     i = 0;

@@ -18,6 +18,8 @@
 
 struct scan {
     struct func *f;
+    struct pass_env *env;
+    bool changed;
     struct cells cells;
     struct selfloop l;
     value phi;   /* the pointer at the head of an iteration */
@@ -28,8 +30,7 @@ struct scan {
 };
 
 static value scan_operand(const struct scan *s, value phi, block from, block to) {
-    const struct insn *in = ir_at(s->f, phi);
-    return ir_resolve(s->f, ir_pred_slot(s->f, from, to) == 0 ? in->a : in->b);
+    return ir_resolve(s->f, *ir_phi_operand(s->f, phi, ir_pred_slot(s->f, from, to)));
 }
 
 static bool scan_find_phi(struct scan *s) {
@@ -166,26 +167,19 @@ static block scan_rewrite(struct scan *s) {
     return whole || !s->l.guarded ? selfloop_inline(f, &s->l) : NO_BLOCK;
 }
 
-static block scan_try(struct scan *s, block b, struct pass_env *env, bool *changed) {
-    if (!selfloop_find(s->f, b, &s->l) || !scan_matches(s) || !pass_may(env))
+static block scan_try(void *pass, block b) {
+    struct scan *s = pass;
+    if (!selfloop_find(s->f, b, &s->l) || !scan_matches(s) || !pass_may(s->env))
         return NO_BLOCK;
-    pass_count(env, "loops", 1);
-    *changed = true;
+    pass_count(s->env, "loops", 1);
+    s->changed = true;
     return scan_rewrite(s);
 }
 
 bool pass_scan_loop(struct func *f, struct pass_env *env) {
-    struct scan s = {.f = f};
-    bool changed = false;
+    struct scan s = {.f = f, .env = env};
     cells_init(&s.cells, f);
-    selfloop_mark_escapes(f);
-    for (uint32_t i = 1, n = f->nblock; i < n; i++) {
-        block b = {i};
-        if (ir_block(f, b)->dead)
-            continue;
-        while (b.i)
-            b = scan_try(&s, b, env, &changed);
-    }
+    selfloop_each(f, scan_try, &s);
     cells_free(&s.cells);
-    return changed;
+    return s.changed;
 }

@@ -90,3 +90,14 @@ block selfloop_inline(struct func *f, const struct selfloop *l) {
     block_absorb(f, joined ? l->pre : l->body);
     return joined ? l->pre : l->body;
 }
+
+void selfloop_each(struct func *f, selfloop_fn *rewrite, void *pass) {
+    selfloop_mark_escapes(f);
+    for (uint32_t i = 1, n = f->nblock; i < n; i++) {
+        block b = {i};
+        if (ir_block(f, b)->dead)
+            continue;
+        while (b.i)
+            b = rewrite(pass, b);
+    }
+}

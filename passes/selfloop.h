@@ -36,6 +36,12 @@ void selfloop_open(struct func *f, const struct selfloop *l);
  * the block body is part of now. */
 block selfloop_inline(struct func *f, const struct selfloop *l);
 
+/* Calls `rewrite` for each block there is, and then for what it returns, the block that one became
+ * part of, which may be a loop of its own now; NO_BLOCK: go on.  Blocks made meanwhile are not
+ * visited: they are not loops.  Marks are set as selfloop_mark_escapes sets them. */
+typedef block selfloop_fn(void *pass, block b);
+void selfloop_each(struct func *f, selfloop_fn *rewrite, void *pass);
+
 /* Appends to b the blocks that b alone leads to. */
 void block_absorb(struct func *f, block b);
 

@@ -14,7 +14,7 @@
 #ifndef BFOPT_RUNTIME_TIERS_H
 #define BFOPT_RUNTIME_TIERS_H
 
-#include "frontend/program.h"
+#include "runtime/program.h"
 #include "runtime/rt.h"
 #include "runtime/text.h"
 

@@ -5,8 +5,8 @@
  * Runs of + and - are summed into one ADD (0 is kept: it still touches its cell), runs of > and <
  * into one MOVE (0 is dropped: a move touches nothing).  The array ends with END.
  */
-#ifndef BFOPT_FRONTEND_PROGRAM_H
-#define BFOPT_FRONTEND_PROGRAM_H
+#ifndef BFOPT_RUNTIME_PROGRAM_H
+#define BFOPT_RUNTIME_PROGRAM_H
 
 #include <stddef.h>
 #include <stdint.h>
