@@ -10,7 +10,8 @@
  *
  * A run with a profile that is interrupted (Ctrl-C) ends as such, and is reported: tier 0, input
  * and output notice that they are asked to (rt->asked); a unit is led to its exit by the next
- * sample that finds it in a block, where its frame is complete, as by a fault.
+ * sample that finds it in a block, or in what a block called in the unit, where its frame is
+ * complete, as by a fault.
  */
 #include "runtime/profile.h"
 
@@ -92,15 +93,29 @@ static void profile_sample(struct profile *p, const ucontext_t *context) {
 #endif
 
 #if defined(__x86_64__)
-/* Leaves the unit that was interrupted, if it was, in a block. */
+/* Is pc in a block of a unit, or in what a block of the same unit has called, such as a scan?  Then
+ * rt->saved_sp is that unit's. */
+static bool profile_in_block(uintptr_t pc, uintptr_t sp, uintptr_t frame) {
+    const struct fault_unit *u = fault_unit_at(pc);
+    uintptr_t back;
+    if (u == NULL || sp > frame || u->nplace < 2 || pc - (uintptr_t)u->code < u->place[1].code)
+        return false; /* the prologue comes first, until when saved_sp is another unit's */
+    if (sp == frame)
+        return profile_place(pc) != NO_PLACE;
+    memcpy(&back, (void *)(frame - sizeof back), sizeof back); /* what the call pushed */
+    return fault_unit_at(back - 1) == u && profile_place(back - 1) != NO_PLACE;
+}
+
+/* Leaves the unit that was interrupted, if it was, where its frame is complete. */
 static void profile_leave(struct rt *rt, ucontext_t *context) {
-    greg_t *reg = context->uc_mcontext.gregs, frame = (greg_t)(uintptr_t)rt->saved_sp;
-    uintptr_t pc = (uintptr_t)reg[REG_RIP];
-    if (rt->end != RUN_DONE || profile_place(pc) == NO_PLACE || reg[REG_RSP] != frame)
+    greg_t *reg = context->uc_mcontext.gregs;
+    uintptr_t pc = (uintptr_t)reg[REG_RIP], frame = (uintptr_t)rt->saved_sp;
+    if (rt->end != RUN_DONE || !profile_in_block(pc, (uintptr_t)reg[REG_RSP], frame))
         return;
     rt->end = RUN_INTERRUPTED;
     rt->end_errno = rt->asked;
     reg[REG_RIP] = (greg_t)(uintptr_t)fault_unit_at(pc)->exit_stub;
+    reg[REG_RSP] = (greg_t)frame;
 }
 #endif
 

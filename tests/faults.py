@@ -400,7 +400,7 @@ def interrupted_profiles(b):
             got = read_until(p.stdout.fileno(), b"A") if reads else b""
             if not reads and "." not in code:
                 wait_until_busy(p.pid)
-            time.sleep(0.02)
+            time.sleep(0.5 if where == "scans" else 0.02) # the scans get longer and longer
             p.send_signal(signal.SIGINT)
             end = time.time() + LIMIT
             while p.poll() is None and time.time() < end and select.select([p.stdout], [], [], LIMIT)[0]:
