@@ -1,13 +1,17 @@
-/* alloc.c: memory with checked sizes, and one way of running out of it.
+/* alloc.c: memory with checked sizes, and one way of running out of it: out of the attempt that is
+ * under way on the thread, or of the process.
  *
  * Relies on nothing but libc.  The failure hook is read from the environment in builds with
  * assertions only, so that a release build has no hidden switch.
  */
 #include "runtime/alloc.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
+#include <setjmp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,8 +19,26 @@
 
 void (*alloc_on_failure)(void);
 
+/* Where the thread goes on when memory runs out; NULL: nowhere. */
+static _Thread_local jmp_buf *alloc_way_out;
+
+bool alloc_attempt(void (*work)(void *), void *argument) {
+    jmp_buf way_out;
+    assert(alloc_way_out == NULL);
+    if (setjmp(way_out) != 0) {
+        alloc_way_out = NULL;
+        return false;
+    }
+    alloc_way_out = &way_out;
+    work(argument);
+    alloc_way_out = NULL;
+    return true;
+}
+
 static _Noreturn void fatal_no_memory(void) {
     static const char message[] = "bfopt: error: out of memory\n";
+    if (alloc_way_out != NULL)
+        longjmp(*alloc_way_out, 1);
     if (alloc_on_failure != NULL) {
         void (*hook)(void) = alloc_on_failure;
         alloc_on_failure = NULL; /* A hook that runs out of memory itself must not come back. */
@@ -29,23 +51,32 @@ static _Noreturn void fatal_no_memory(void) {
 }
 
 #ifndef NDEBUG
-/* BFOPT_FAIL_ALLOC=N or N,forever: does this call, the n-th, fail? */
+/* BFOPT_FAIL_ALLOC=N or N,forever; read at the first call, which is made while there is only one
+ * thread. */
+static struct {
+    bool known, forever;
+    uint64_t at;
+} alloc_failing;
+
+static void alloc_read_failing(void) {
+    const char *s = getenv("BFOPT_FAIL_ALLOC");
+    alloc_failing.known = true;
+    if (s == NULL)
+        return;
+    char *end;
+    alloc_failing.at = strtoull(s, &end, 10);
+    alloc_failing.forever = strcmp(end, ",forever") == 0;
+}
+
+/* Does this call fail?  Threads only have to count together; nothing else is ordered by it. */
 static bool alloc_must_fail(void) {
-    static bool known, forever;
-    static uint64_t fail_at, calls;
-    if (!known) {
-        const char *s = getenv("BFOPT_FAIL_ALLOC");
-        known = true;
-        if (s != NULL) {
-            char *end;
-            fail_at = strtoull(s, &end, 10);
-            forever = strcmp(end, ",forever") == 0;
-        }
-    }
-    if (fail_at == 0)
+    static _Atomic uint64_t calls;
+    if (!alloc_failing.known)
+        alloc_read_failing();
+    if (alloc_failing.at == 0)
         return false;
-    calls++;
-    return calls == fail_at || (forever && calls > fail_at);
+    uint64_t n = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
+    return n == alloc_failing.at || (alloc_failing.forever && n > alloc_failing.at);
 }
 #else
 static bool alloc_must_fail(void) {

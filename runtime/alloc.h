@@ -2,7 +2,8 @@
  *
  * All memory goes through these functions, so that running out of it is one message and one exit
  * status (1), and so that tests can make any single allocation fail: a build with assertions reads
- * BFOPT_FAIL_ALLOC=N (or N,forever) and fails the N-th call.
+ * BFOPT_FAIL_ALLOC=N (or N,forever) and fails the N-th call, whichever thread makes it.
+ * Work that can be done without is given up instead (alloc_attempt).
  * Implemented in alloc.c.  Knows no other module.
  */
 #ifndef BFOPT_RUNTIME_ALLOC_H
@@ -21,7 +22,7 @@ void alloc_set_up(void);
 void alloc_expect(size_t bytes);
 
 /* n * size bytes, uninitialised (xalloc) or zero (xcalloc); never NULL.  An overflowing product or
- * a failed allocation ends the process through fatal_no_memory(). */
+ * a failed allocation gives up the attempt it is made in, else ends the process. */
 void *xalloc(size_t n, size_t size);
 void *xcalloc(size_t n, size_t size);
 /* Resizes p to n * size bytes, as realloc. */
@@ -32,8 +33,15 @@ void xfree(void *p);
  * the array, perhaps moved, and updates *cap (by doubling; 32-bit because indexes are). */
 void *xgrow(void *p, uint32_t *cap, uint64_t need, size_t size);
 
-/* What to do when memory runs out, before the process exits with status 1: the runtime installs a
- * function that flushes the program's output.  NULL: nothing. */
+/* Calls work(argument).  False: memory ran out inside, on this thread, and the work was left there
+ * and then, by longjmp: what it had allocated is lost, and it may hold no lock and have nothing
+ * half-changed that others read: what outlives it (the encoder's table) is changed when the memory
+ * for it is there.  Attempts do not nest. */
+bool alloc_attempt(void (*work)(void *), void *argument);
+
+/* What to do when memory runs out outside an attempt, before the process exits with status 1: the
+ * runtime installs a function that flushes the program's output, so only the running thread may
+ * allocate outside an attempt.  NULL: nothing. */
 extern void (*alloc_on_failure)(void);
 
 #endif

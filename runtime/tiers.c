@@ -10,12 +10,15 @@
  * With a second thread the compiler works while tier 0 goes on.  The thread gets a copy of the
  * operations and gives back finished code; whatever the run itself reads is changed by the running
  * thread only, when it looks (tiers_look), so there is one lock, around the two queues.
+ * A program can run without its units: memory that runs out while one is made is the end of that
+ * unit, not of the run.  All that the thread allocates is for a unit.
  *
  * Units call each other, tier 0 calls units, and they call tier 0: the depth of the stack follows
  * the nesting of the program only as far as rt->stack_limit.  Beyond it, tier 0 runs alone.
  */
 #include "runtime/tiers.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -33,48 +36,78 @@
 
 struct tier_result {
     uint32_t loop;
-    bool ok;
+    const char *why_not; /* it was compiled; NULL: it was */
     struct tier_code code;
 };
 
+/* No more requests are on their way at a time than the queues have room for. */
 struct tier_worker {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct tier_options o;
-    struct tier_request *request; /* [first, nrequest) wait */
-    uint32_t first, nrequest, request_cap;
-    struct tier_result *result;
-    uint32_t nresult, result_cap;
+    struct tier_request request[TIER_AHEAD]; /* those that wait: in order, the first one first */
+    uint32_t nrequest;
+    struct tier_result result[TIER_AHEAD];
+    uint32_t nresult;
     atomic_uint ready; /* nresult, to be looked at without the lock */
     bool quit, idle;
 };
 
 /* ---- the compiler ---- */
 
-static struct tier_result tiers_compile(const struct tier_options *o, struct tier_request *r) {
-    struct tier_result result = {.loop = r->loop};
-    result.ok = o->compile(o->context, r, &result.code);
+static void tiers_free_request(struct tier_request *r) {
     xfree(r->program.op);
     xfree(r->program.left);
+}
+
+struct attempt {
+    const struct tier_options *o;
+    const struct tier_request *request;
+    struct tier_code code;
+    bool ok;
+};
+
+static void tiers_attempt(void *argument) {
+    struct attempt *a = argument;
+    a->ok = a->o->compile(a->o->context, a->request, &a->code);
+}
+
+static struct tier_result tiers_compile(const struct tier_options *o, struct tier_request *r) {
+    struct attempt a = {.o = o, .request = r};
+    struct tier_result result = {.loop = r->loop};
+    if (!alloc_attempt(tiers_attempt, &a))
+        result.why_not = "cannot be compiled: out of memory";
+    else if (!a.ok)
+        result.why_not = "cannot be compiled";
+    result.code = a.code;
+    tiers_free_request(r);
     return result;
+}
+
+/* The request that waited longest. */
+static struct tier_request worker_next(struct tier_worker *w) {
+    struct tier_request r = w->request[0];
+    w->nrequest--;
+    for (uint32_t i = 0; i < w->nrequest; i++)
+        w->request[i] = w->request[i + 1];
+    return r;
 }
 
 static void *worker_main(void *argument) {
     struct tier_worker *w = argument;
     pthread_mutex_lock(&w->lock);
     while (!w->quit) {
-        if (w->first == w->nrequest) {
+        if (w->nrequest == 0) {
             w->idle = true;
             pthread_cond_wait(&w->wake, &w->lock);
             continue;
         }
         w->idle = false;
-        struct tier_request r = w->request[w->first++];
+        struct tier_request r = worker_next(w);
         pthread_mutex_unlock(&w->lock);
         struct tier_result result = tiers_compile(&w->o, &r);
         pthread_mutex_lock(&w->lock);
-        w->result = xgrow(w->result, &w->result_cap, (uint64_t)w->nresult + 1, sizeof *w->result);
         w->result[w->nresult++] = result;
         atomic_store_explicit(&w->ready, w->nresult, memory_order_release);
     }
@@ -101,7 +134,7 @@ static struct tier_worker *worker_start(const struct tier_options *o) {
 
 static void worker_ask(struct tier_worker *w, const struct tier_request *r) {
     pthread_mutex_lock(&w->lock);
-    w->request = xgrow(w->request, &w->request_cap, (uint64_t)w->nrequest + 1, sizeof *w->request);
+    assert(w->nrequest + w->nresult < TIER_AHEAD);
     w->request[w->nrequest++] = *r;
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
@@ -118,12 +151,8 @@ static bool worker_stop(struct tier_worker *w, bool wait) {
     if (!idle && !wait)
         return false;
     pthread_join(w->thread, NULL);
-    for (uint32_t i = w->first; i < w->nrequest; i++) {
-        xfree(w->request[i].program.op);
-        xfree(w->request[i].program.left);
-    }
-    xfree(w->request);
-    xfree(w->result);
+    for (uint32_t i = 0; i < w->nrequest; i++)
+        tiers_free_request(&w->request[i]);
     xfree(w);
     return true;
 }
@@ -193,15 +222,19 @@ static int tiers_go(struct tiers *t, int where) {
 
 /* ---- decisions ---- */
 
+static void tiers_fail(struct tiers *t, uint32_t loop, const char *why) {
+    t->loop[loop].state = TIER_FAILED;
+    t->stats->failed++;
+    tiers_log(t, loop, "%s", why);
+}
+
 static void tiers_take(struct tiers *t, const struct tier_result *r) {
     struct tier_loop *l = &t->loop[r->loop];
     l->rounds += l->granted - l->budget;
     t->nrequest--;
-    if (!r->ok) {
-        l->state = TIER_FAILED;
+    if (r->why_not != NULL) {
         tiers_grant(l, FOR_EVER);
-        t->stats->failed++;
-        tiers_log(t, r->loop, "cannot be compiled");
+        tiers_fail(t, r->loop, r->why_not);
         return;
     }
     if (r->code.fault != NULL)
@@ -244,33 +277,47 @@ static bool tiers_prepare(struct tiers *t) {
     return t->can_compile;
 }
 
+struct cutting {
+    struct tiers *t;
+    uint32_t loop;
+    struct tier_request r;
+    bool ok;
+};
+
+static void tiers_cut(void *argument) {
+    struct cutting *c = argument;
+    c->ok = tier_unit_cut(c->t, c->loop, &c->r);
+}
+
 /* Hands a loop to the compiler. */
 static void tiers_request(struct tiers *t, uint32_t loop) {
-    struct tier_request r;
+    struct cutting c = {.t = t, .loop = loop};
     if (!tiers_prepare(t)) {
         t->loop[loop].state = TIER_FAILED;
         return;
     }
-    if (!tier_unit_cut(t, loop, &r)) {
-        t->loop[loop].state = TIER_FAILED;
-        t->stats->failed++;
-        tiers_log(t, loop, "is too large to be compiled");
+    if (!alloc_attempt(tiers_cut, &c)) {
+        tiers_fail(t, loop, "cannot be cut out: out of memory");
+        return;
+    }
+    if (!c.ok) {
+        tiers_fail(t, loop, "is too large to be compiled");
         return;
     }
     tiers_log(t, loop, "%s after %llu rounds in %u entries: %u operations, %u calls",
               t->loop[loop].around ? "surrounds a hot one" : "is hot",
               (unsigned long long)tiers_rounds(&t->loop[loop]), t->loop[loop].entries,
-              r.program.nop, r.ncalls);
+              c.r.program.nop, c.r.ncalls);
     t->stats->requests++;
-    t->stats->ops += r.program.nop;
+    t->stats->ops += c.r.program.nop;
     t->loop[loop].state = TIER_REQUESTED;
     t->nrequest++;
     tiers_drop_covered(t, loop);
     if (t->worker != NULL) {
-        worker_ask(t->worker, &r);
+        worker_ask(t->worker, &c.r);
     } else {
         int where = tiers_go(t, PROFILE_COMPILING);
-        struct tier_result result = tiers_compile(t->o, &r);
+        struct tier_result result = tiers_compile(t->o, &c.r);
         tiers_go(t, where);
         tiers_take(t, &result);
     }

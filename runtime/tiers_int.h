@@ -145,7 +145,8 @@ void tiers_drop_covered(struct tiers *t, uint32_t unit);
 
 /* ---- tier_unit.c ---- */
 
-/* Cuts a loop out of the program, and notes which loops it covers.  False: it is too large. */
+/* Cuts a loop out of the program, and notes which loops it covers.  False: it is too large.  May be
+ * left where memory runs out: everything is counted or linked only when it is there. */
 bool tier_unit_cut(struct tiers *t, uint32_t loop, struct tier_request *r);
 
 #endif

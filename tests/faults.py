@@ -349,6 +349,40 @@ def failing_allocations(b, full):
                 n += step
 
 
+# Four loops that get hot, with one that never runs and is called; it prints.
+UNITS = "++++[>++++[>[.>.>.>.>.>.>.>.>.>.<<<<<<<<<-]+++[.-]<-]>+++[>++[>+<-]<-]<<-]"
+OWN = 30 # more than a run makes that compiles nothing
+
+
+def failing_compilations(b, full):
+    """Memory that runs out while a loop is compiled, by whichever thread, leaves that loop to the interpreter: the run
+    goes on.  Only a run's own few allocations end it."""
+    if run([b.bfopt, "-e", "+"], env={"BFOPT_FAIL_ALLOC": "1"})[0] != 1:
+        return
+    want = run([b.bfopt, "--ref", "-e", UNITS])[1]
+    # What was lost when an attempt was given up is a leak.
+    env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
+    command = [b.bfopt, "--tier-threshold=2", "--stats", "-e", UNITS]
+    n = ended = 0
+    while True:
+        n += 1 if full or n < OWN else 29
+        waiting = run([*command, "--tier-wait"], env={**env, "BFOPT_FAIL_ALLOC": f"{n}"})
+        if waiting[0] == 0 and b"tiers.failed 0\n" in waiting[2]:
+            break
+        for how, got in ("waited for", waiting), ("in a thread", run(command, env={**env, "BFOPT_FAIL_ALLOC": f"{n}"})):
+            b.count("allocations that failed")
+            what = f"compiling, {how}, with allocation {n} failing"
+            if got[0] == 0:
+                b.expect(what, got, 0, want, "^tiers.failed 1$" if how == "waited for" else None)
+            else:
+                ended += 1
+                b.expect(what, got, 1, None, "^bfopt: error: out of memory$")
+                b.check(what + ": output", None if want.startswith(got[1]) else f"{got[1][:60]!r}")
+    b.check("runs ended by compiling", f"{ended} of those with {n} allocations" if ended > 2 * OWN or n < 20 * OWN else None)
+    got = run([*command, "--tier-wait", "--tier-log"], env={**env, "BFOPT_FAIL_ALLOC": "200"})
+    b.expect("the log says why there is no unit", got, 0, want, "loop cannot be compiled: out of memory$")
+
+
 def little_memory(b, e):
     """Real limits instead of made-up failures."""
     if SANITIZED:
@@ -519,6 +553,7 @@ def main():
         bad_files(b, full)
         steps(b)
         failing_allocations(b, full)
+        failing_compilations(b, full)
     finally:
         os.chdir("/")
         shutil.rmtree(work)

@@ -276,9 +276,11 @@ static uint32_t hash(struct shape s) {
 }
 
 static void grow_table(struct x64_encoder *e) {
+    uint32_t mask = e->mask * 2 + 1;
+    uint32_t *slot = xcalloc((size_t)mask + 1, sizeof *slot); /* or all stays as it is */
     xfree(e->slot);
-    e->mask = e->mask * 2 + 1;
-    e->slot = xcalloc((size_t)e->mask + 1, sizeof *e->slot);
+    e->slot = slot;
+    e->mask = mask;
     for (uint32_t n = 0; n < e->n; n++) {
         uint32_t i = hash(e->templ[n].shape) & e->mask;
         while (e->slot[i] != 0)
@@ -289,6 +291,8 @@ static void grow_table(struct x64_encoder *e) {
 
 uint32_t x64_template(struct x64_encoder *e, const struct x64_insn *in) {
     struct shape s = shape_of(in);
+    if (e->n * 2 > e->mask)
+        grow_table(e);
     uint32_t i = hash(s) & e->mask;
     for (; e->slot[i] != 0; i = (i + 1) & e->mask) {
         const struct template *t = &e->templ[e->slot[i] - 1];
@@ -298,10 +302,7 @@ uint32_t x64_template(struct x64_encoder *e, const struct x64_insn *in) {
     e->templ = xgrow(e->templ, &e->cap, (uint64_t)e->n + 1, sizeof *e->templ);
     e->templ[e->n] = make_template(in, s);
     e->slot[i] = ++e->n;
-    uint32_t made = e->n - 1;
-    if (e->n * 2 > e->mask)
-        grow_table(e);
-    return made;
+    return e->n - 1;
 }
 
 unsigned x64_length(const struct x64_encoder *e, uint32_t templ) {

@@ -432,6 +432,29 @@ Test(alloc, grows_by_doubling_and_keeps_the_contents) {
     xfree(p);
 }
 
+/* `argument`: how much is wanted, then whether it was there. */
+static void want_memory(void *argument) {
+    volatile size_t *wanted = argument;
+    xfree(xalloc(1, *wanted));
+    *wanted = 0;
+}
+
+Test(alloc, an_attempt_ends_where_memory_does) {
+    for (int i = 0; i < 3; i++) {
+        size_t much = PTRDIFF_MAX, little = 1;
+        cr_assert_not(alloc_attempt(want_memory, &much));
+        cr_assert_eq(much, PTRDIFF_MAX);
+        cr_assert(alloc_attempt(want_memory, &little));
+        cr_assert_eq(little, 0);
+    }
+}
+
+Test(alloc, behind_an_attempt_it_is_the_end_of_the_process, .exit_code = 1) {
+    size_t little = 1, much = PTRDIFF_MAX;
+    cr_assert(alloc_attempt(want_memory, &little));
+    want_memory(&much);
+}
+
 Test(alloc, an_overflowing_size_is_out_of_memory, .exit_code = 1) {
     xalloc(SIZE_MAX / 2, 3);
 }

@@ -24,6 +24,7 @@ struct setting {
     unsigned bits;
     uint32_t threshold, seed;
     bool wait, strict, guard, refuse; /* refuse: nothing can be compiled */
+    uint32_t starve;                  /* each compilation but the starve-th runs out of memory */
     int in, out;                      /* descriptors, or -1 */
 };
 static const struct setting usual = {
@@ -33,8 +34,9 @@ static struct options options;
 static struct setting now;
 static struct text cuts; /* of every request, each with a newline */
 static struct jit_unit *made[4096];
-static uint32_t nmade;
+static uint32_t nmade, starved;
 static struct jit_store store;
+static volatile size_t no_memory = PTRDIFF_MAX; /* that no allocator has */
 
 /* The source of a unit, with its calls. */
 static void show_cut(const struct program *p) {
@@ -57,6 +59,8 @@ static void show_cut(const struct program *p) {
 static bool compile(void *context, const struct tier_request *r, struct tier_code *code) {
     (void)context;
     show_cut(&r->program);
+    if (now.starve != 0 && ++starved % now.starve != 0)
+        (void)xalloc(1, no_memory);
     if (now.refuse || nmade == sizeof made / sizeof *made)
         return false;
     struct func *f = compile_build_loop(&r->program, &options);
@@ -408,6 +412,21 @@ Test(tiers, what_cannot_be_compiled_is_interpreted) {
         struct tier_stats stats = agrees(programs[0], s);
         cr_assert_eq(stats.units, 0);
         cr_assert(wait == 0 || stats.failed > 0);
+    }
+}
+
+/* The run goes on: with no unit, or with those for which there was memory. */
+Test(tiers, what_there_is_no_memory_for_is_interpreted) {
+    static const uint32_t starve[] = {2, UINT32_MAX};
+    for (int i = 0; i < 4; i++) {
+        struct setting s = usual;
+        s.threshold = 1;
+        s.starve = starve[i % 2];
+        s.wait = i < 2;
+        all_programs(s);
+        struct tier_stats stats = agrees(programs[3], s);
+        cr_assert(!s.wait || stats.failed > 0);
+        cr_assert(!s.wait || s.starve == 2 || stats.units == 0);
     }
 }
 
