@@ -6,7 +6,8 @@
 Every command `$ bfopt ...` in a fenced block that is followed by its output is run and compared
 (unless it mentions a file that does not exist, such as prog.b); one that ends in `> docs/NAME.svg`
 must draw what that file shows, though maybe elsewhere: versions of Graphviz differ in that.  Every
-relative link and every path in backquotes must lead to a file.  The last line counts.
+relative link and every path in backquotes must lead to a file, and every suite of tests/suites.sh
+must be in the table of docs/testing.md.  The last line counts.
 """
 
 import os
@@ -67,9 +68,21 @@ def missing(path, text):
             yield name
 
 
+def unexplained():
+    """Suites that the table of docs/testing.md does not have."""
+    suites = re.findall(r"^suite (\S+)", (ROOT / "tests/suites.sh").read_text(), re.M)
+    rows = re.findall(r"^\|(.*?)\|", (ROOT / "docs/testing.md").read_text(), re.M)
+    named = set(re.findall(r"`([\w-]+)`", " ".join(rows)))
+    return [suite for suite in suites if suite not in named]
+
+
 def main(build):
     bfopt = os.path.abspath(os.path.join(build, "bfopt"))
     passed = failed = 0
+    for suite in unexplained():
+        print(f"FAIL docs/testing.md does not say what the suite {suite} shows")
+        failed += 1
+    passed += 1
     for path in documents():
         text = path.read_text()
         for name in missing(path, text):
