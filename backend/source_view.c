@@ -9,6 +9,12 @@
 #define VIEW_WIDTH 76u /* of a part of a long line */
 #define RUN_WIDTH  8u  /* of the commands shown beside one instruction */
 
+/* In a comment: a line end in a name must not end it. */
+static void put_name(struct text *out, const char *name) {
+    for (; *name != '\0'; name++)
+        text_char(out, iscntrl((unsigned char)*name) ? '?' : *name);
+}
+
 void source_view_show(struct source_view *v, struct text *out, const char *prefix, uint32_t src) {
     if (!source_view_knows(v, src) || (src >= v->from && src < v->to))
         return;
@@ -23,7 +29,9 @@ void source_view_show(struct source_view *v, struct text *out, const char *prefi
     }
     v->from = from;
     v->to = to;
-    text_fmt(out, "%s%s:%u:%u:  ", prefix, v->name, p.line, from - p.line_start + 1);
+    text_put(out, prefix);
+    put_name(out, v->name);
+    text_fmt(out, ":%u:%u:  ", p.line, from - p.line_start + 1);
     for (; from < to; from++)
         text_char(out, isprint(v->text[from]) ? (char)v->text[from] : ' ');
     text_char(out, '\n');

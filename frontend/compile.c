@@ -196,21 +196,23 @@ static bool compile_check_stop(const struct pipeline_options *o) {
     return p != NULL && pipeline_has(o, p);
 }
 
-bool compile_optimize(struct func *f, const struct options *o) {
+bool compile_check_passes(const struct options *o) {
+    struct pipeline_options options = compile_pipeline_options(o);
+    return compile_check_names(o->passes, false) && compile_check_stop(&options) &&
+           compile_check_names(o->print_before.p, true) &&
+           compile_check_names(o->print_after.p, true);
+}
+
+void compile_optimize(struct func *f, const struct options *o) {
     if ((o->stats || o->time_passes) && compile_passes == NULL)
         compile_passes = pass_stats_new(o->time_passes);
     struct pipeline_options options = compile_pipeline_options(o);
     struct text error = {0};
-    bool ok = compile_check_names(o->passes, false) && compile_check_stop(&options) &&
-              compile_check_names(o->print_before.p, true) &&
-              compile_check_names(o->print_after.p, true);
-    if (ok && !pipeline_run(f, &options, &error))
+    if (!pipeline_run(f, &options, &error))
         bug("%s", error.p);
     /* IR text may hold blocks that nothing reaches; selection wants none. */
-    if (ok)
-        ir_drop_unreachable(f);
+    ir_drop_unreachable(f);
     compile_time(o, "optimize");
-    return ok;
 }
 
 /* Each move, offset and stride counted once: a pointer passes no instruction twice between two

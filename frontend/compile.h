@@ -19,9 +19,11 @@ struct func *compile_build(const struct program *p, const struct options *o);
 struct func *compile_build_loop(const struct program *p, const struct options *o);
 /* The function the IR text in s describes; NULL after an error was reported. */
 struct func *compile_read_ir(struct source *s);
-/* Runs the passes the options ask for.  False after an error was reported (a pass's name is
- * unknown, or an option that checks passes found one wrong). */
-bool compile_optimize(struct func *f, const struct options *o);
+/* Are the passes known that the options name?  False after an error was reported.  Once, before
+ * anything is compiled. */
+bool compile_check_passes(const struct options *o);
+/* Runs the passes the options ask for; one that an option finds wrong is a bug. */
+void compile_optimize(struct func *f, const struct options *o);
 
 enum compile_target { TARGET_VM, TARGET_X64 };
 /* Selects instructions and allocates registers; bounds: accesses compare with the tape's limits,

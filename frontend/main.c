@@ -66,14 +66,39 @@ static enum exit_status main_cannot(const char *what, const char *name, int erro
     return EXIT_IO;
 }
 
-/* The descriptor for output, or -1 after a report. */
+/* Is `name` the file behind `st`? */
+static bool main_is_file(const char *name, const struct stat *st) {
+    struct stat other;
+    return name != NULL && stat(name, &other) == 0 && other.st_dev == st->st_dev &&
+           other.st_ino == st->st_ino;
+}
+
+/* The descriptor for output, or -1 after a report.  A file is emptied, if it is no input. */
 static int main_open_output(const struct options *o) {
-    if (o->output == NULL)
+    if (o->output == NULL || strcmp(o->output, "-") == 0)
         return STDOUT_FILENO;
-    int fd = open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
+    struct stat st;
+    int fd = open(o->output, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    bool regular = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (regular && (main_is_file(o->file, &st) || main_is_file(o->input, &st))) {
+        diag_error("the output `%s` is an input, too", o->output);
+        close(fd);
+        return -1;
+    }
+    if (fd < 0 || (regular && ftruncate(fd, 0) != 0))
         main_cannot("write", o->output, errno);
     return fd;
+}
+
+/* No part of a file is left: a file of its own is removed, what a link leads to is emptied. */
+static void main_discard_output(const char *name) {
+    struct stat st;
+    if (lstat(name, &st) != 0)
+        return;
+    if (S_ISREG(st.st_mode) && st.st_nlink == 1)
+        unlink(name);
+    else if (stat(name, &st) == 0 && S_ISREG(st.st_mode) && truncate(name, 0) != 0)
+        diag_error("part of `%s` was written", name);
 }
 
 /* Closing can be what reports a failed write. */
@@ -86,17 +111,15 @@ static enum exit_status main_write(const struct options *o, const struct text *t
     int fd = main_open_output(o);
     if (fd < 0)
         return EXIT_IO;
-    struct stat st;
-    bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     int error = rt_write_all(fd, t->p, t->len);
     int close_error = main_close_output(fd);
     if (error == 0)
         error = close_error;
     if (error == 0)
         return EXIT_ENDED;
-    if (o->output != NULL && regular)
-        unlink(o->output);
-    return main_cannot("write", o->output != NULL ? o->output : "<stdout>", error);
+    if (fd != STDOUT_FILENO)
+        main_discard_output(o->output);
+    return main_cannot("write", fd != STDOUT_FILENO ? o->output : "<stdout>", error);
 }
 
 /* ---- reading the program ---- */
@@ -180,13 +203,13 @@ static enum exit_status main_read_program(struct job *j) {
     return status;
 }
 
-/* The optimized function, or NULL after a report. */
 static struct func *main_optimize(struct job *j) {
     if (j->func == NULL)
         j->func = compile_build(&j->program, &j->o);
     xfree(j->program.op); /* the IR says it all */
     j->program.op = NULL;
-    return compile_optimize(j->func, &j->o) ? j->func : NULL;
+    compile_optimize(j->func, &j->o);
+    return j->func;
 }
 
 /* ---- running it ---- */
@@ -203,21 +226,22 @@ static void main_flush_output(void) {
 /* Opens the program's input and output and maps its tape. */
 static enum exit_status main_set_up_run(struct job *j) {
     const struct options *o = &j->o;
-    int in = o->input == NULL ? STDIN_FILENO : open(o->input, O_RDONLY | O_CLOEXEC);
+    bool from_file = o->input != NULL && strcmp(o->input, "-") != 0;
+    int in = from_file ? open(o->input, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
     if (in < 0)
         return main_cannot("read", o->input, errno);
-    int out = main_open_output(o);
+    unsigned bytes = o->cell_bits / 8;
+    if (!tape_map(&main_rt.tape, o->tape_cells, bytes, main_drift(j), o->guard)) {
+        diag_error("no memory for a tape of %llu cells", (unsigned long long)o->tape_cells);
+        return EXIT_USAGE;
+    }
+    int out = main_open_output(o); /* last: what cannot start leaves the file as it was */
     if (out < 0)
         return EXIT_IO;
     rt_io_init(&main_rt, in, out, o->eof);
     if (j->bang)
         rt_preload(&main_rt, j->source.text + j->program_end + 1,
                    j->source.size - j->program_end - 1);
-    unsigned bytes = o->cell_bits / 8;
-    if (!tape_map(&main_rt.tape, o->tape_cells, bytes, main_drift(j), o->guard)) {
-        diag_error("no memory for a tape of %llu cells", (unsigned long long)o->tape_cells);
-        return EXIT_USAGE;
-    }
     if (o->debug_hash)
         hash_install(&main_rt, &j->source);
     alloc_on_failure = main_flush_output;
@@ -273,7 +297,8 @@ static bool main_jit(struct job *j, struct func *f, const char **why) {
 static bool main_is_tiered(const struct options *o) {
     bool whole = o->ir_input || o->passes != NULL || o->stop_after != NULL ||
                  o->print_before.len != 0 || o->print_after.len != 0 ||
-                 o->opt_limit != UINT64_MAX || o->sandbox;
+                 o->opt_limit != UINT64_MAX || o->verify_each || o->validate_each || o->check_ra ||
+                 o->max_regs != 0 || o->sandbox;
     return o->engine == ENGINE_TIERED || o->profile != PROFILE_NONE ||
            (o->engine == ENGINE_DEFAULT && !whole);
 }
@@ -293,8 +318,6 @@ static bool main_execute(struct job *j) {
         return true;
     }
     struct func *f = main_optimize(j);
-    if (f == NULL)
-        return false;
     const char *why = "";
     if (o->engine != ENGINE_INTERP && main_jit(j, f, &why))
         return true;
@@ -328,8 +351,6 @@ static enum exit_status main_run(struct job *j) {
 static enum exit_status main_translate(struct job *j) {
     uint64_t drift = main_drift(j);
     struct func *f = main_optimize(j);
-    if (f == NULL)
-        return EXIT_USAGE;
     struct text t = {0};
     if (j->o.action == ACT_DUMP_IR)
         ir_print(&t, f, NULL);
@@ -380,6 +401,8 @@ static enum exit_status main_text(const struct options *o) {
 static enum exit_status main_job(struct job *j) {
     if (j->o.action >= ACT_HELP)
         return main_text(&j->o);
+    if (!compile_check_passes(&j->o))
+        return EXIT_USAGE;
     enum exit_status status = main_read_program(j);
     if (status != EXIT_ENDED)
         return status;

@@ -251,7 +251,9 @@ static bool opt_apply(struct options *o, enum option_id id, const char *value, i
         break;
     case OPT_COMPLETION:
         o->action = ACT_COMPLETION;
-        break;
+        if (strcmp(value, "bash") != 0)
+            text_fmt(why, "there are completions for bash only, not for `%s`", value);
+        return why->len == 0;
     case OPT_GROUP_ENGINE:
     case OPT_GROUP_IO:
     case OPT_GROUP_LANGUAGE:

@@ -12,7 +12,7 @@
 /* ---- one trial ---- */
 
 void ir_trial_run(const struct func *f, const struct ir_trial *t, struct eval *e) {
-    e->cell = xcalloc(t->ncell, sizeof *e->cell);
+    e->cell = xcalloc_sparse(t->ncell, sizeof *e->cell);
     e->ncell = t->ncell;
     for (uint64_t i = 0; i < t->ninit && i < t->ncell; i++)
         e->cell[i] = ir_wrap(f, t->cell[i]);
@@ -22,6 +22,11 @@ void ir_trial_run(const struct func *f, const struct ir_trial *t, struct eval *e
     e->eof = t->eof;
     e->fuel = t->fuel;
     ir_eval(f, e);
+}
+
+void ir_trial_free(struct eval *e) {
+    xfree_sparse(e->cell, e->ncell, sizeof *e->cell);
+    text_free(&e->output);
 }
 
 static void put_end(struct text *out, const struct eval *e) {
@@ -141,10 +146,8 @@ bool ir_same_in_trial(const struct func *before, const struct func *after, const
     bool same = same_ends(before, t, &a, &b, after, why);
     if (!same)
         put_trial(why, before, t);
-    xfree(a.cell);
-    xfree(b.cell);
-    text_free(&a.output);
-    text_free(&b.output);
+    ir_trial_free(&a);
+    ir_trial_free(&b);
     return same;
 }
 

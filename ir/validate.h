@@ -23,9 +23,9 @@ struct ir_trial {
     bool ignores_tape; /* the final tapes may differ */
 };
 
-/* Runs f as t says; the tape is e->cell (t->ncell cells), which the caller frees with xfree, as he
- * frees e->output. */
+/* Runs f as t says; the tape is e->cell (t->ncell cells).  The caller frees it with e->output. */
 void ir_trial_run(const struct func *f, const struct ir_trial *t, struct eval *e);
+void ir_trial_free(struct eval *e);
 
 /* Does `after` do what `before` does in this trial?  If not, *why says what differs. */
 bool ir_same_in_trial(const struct func *before, const struct func *after, const struct ir_trial *t,

@@ -136,6 +136,20 @@ void *xcalloc(size_t n, size_t size) {
     return alloc_advise(p, bytes);
 }
 
+void *xcalloc_sparse(size_t n, size_t size) {
+    size_t bytes = alloc_size(n, size);
+    void *p = alloc_must_fail() ? MAP_FAILED
+                                : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        fatal_no_memory();
+    return p;
+}
+
+void xfree_sparse(void *p, size_t n, size_t size) {
+    munmap(p, alloc_size(n, size));
+}
+
 void *xrealloc(void *p, size_t n, size_t size) {
     size_t bytes = alloc_size(n, size);
     void *q = alloc_must_fail() ? NULL : realloc(p, bytes);

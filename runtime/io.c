@@ -174,7 +174,7 @@ void rt_preload(struct rt *rt, const uint8_t *p, size_t n) {
 
 /* ---- signals ---- */
 
-static const int io_signal[] = {SIGINT, SIGTERM, SIGHUP};
+static const int io_signal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 #define IO_NSIGNAL (sizeof io_signal / sizeof io_signal[0])
 static struct sigaction io_before[IO_NSIGNAL];
 static struct rt *io_rt;

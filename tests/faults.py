@@ -403,7 +403,7 @@ def little_memory(b, e):
 
 
 def signals(b, e):
-    for number, name in (signal.SIGINT, "INT"), (signal.SIGTERM, "TERM"), (signal.SIGHUP, "HUP"):
+    for number, name in (signal.SIGINT, "INT"), (signal.SIGTERM, "TERM"), (signal.SIGHUP, "HUP"), (signal.SIGQUIT, "QUIT"):
         p = subprocess.Popen(e.command(ENDLESS), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         wait_until_busy(p.pid)
         p.send_signal(number)

@@ -775,8 +775,7 @@ static void do_eval(struct test_case *c, struct func *f) {
         t.ninput = c->input[i].len;
         ir_trial_run(f, &t, &e);
         put_run(&out, f, &e);
-        xfree(e.cell);
-        text_free(&e.output);
+        ir_trial_free(&e);
     }
     compare_expect(c, (struct piece){"", 0}, piece_of(&out), (struct piece){"", 0});
     text_free(&out);

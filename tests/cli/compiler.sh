@@ -29,6 +29,17 @@ ok "an unknown pass" 1 '' 'bfopt: error: no pass is named `nix` (--list-passes n
 ok "an unknown pass to print after" 1 '' '~no pass is named `nix`' --print-after=dce,nix -e +
 ok "an unknown pass to print before" 1 '' '~no pass is named `nix`' --print-before=nix -e +
 ok "an unknown pass to stop after" 1 '' '~no pass is named `nix`' --stop-after=nix -e +
+for engine in --tiered --profile --ref --max-steps=1k; do
+    ok "an unknown pass ($engine)" 1 '' 'bfopt: error: no pass is named `nix` (--list-passes names them)\n' $engine --stop-after=nix -e +
+done
+sh_ok "checks are of the whole program" 0 '4\n' '' '
+    for check in --verify-each --validate-each --check-ra --max-regs=4; do
+        $bfopt $check --time-passes --tape=1k -e "++[>+<-]" 2>&1 | grep " ms  optimize$"
+    done | wc -l'
+sh_ok "a line end in the name of a file" 0 '\003' '' '
+    name=$(printf "a\\nb.b"); printf "+++." >"$name"
+    command -v cc >/dev/null || { printf "\\003"; exit 0; }
+    $bfopt -S "$name" >n.s && cc n.s -o n && ./n'
 ok "two passes to stop after" 1 '' 'bfopt: error: no pass is named `fold,dce` (--list-passes names them)\n' --stop-after=fold,dce -e +
 ok "a pass to stop after that is not run" 1 '' 'bfopt: error: there is no stopping after `promote`, which is not run (--list-passes)\n' -O1 --stop-after=promote -e +
 ok "a pass of machine code to stop after" 1 '' '~after `peel`, which is not run' --interp --stop-after=peel -e +

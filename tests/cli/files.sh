@@ -6,6 +6,21 @@ ok "-i, no file" 4 '' 'bfopt: error: cannot read `none`: No such file or directo
 ok "-i, a directory" 4 '\001' "bfopt: error: cannot read the program's input: Is a directory\n" -e '+.,' -i .
 ok "-i, a directory, not read" 0 '\001' '' -e '+.' -i .
 sh_ok "-o" 0 'A' '' '$bfopt -e "++++++++[>++++++++<-]>+." -o f && cat f'
+sh_ok "-o -" 0 'A' '' '$bfopt -e "++++++++[>++++++++<-]>+." -o -'
+sh_ok "-i -" 0 'ab' '' 'printf ab | $bfopt -i - -e ",[.,]" --eof=0'
+sh_ok "-o, the program itself" 4 '+.' 'bfopt: error: the output `self.b` is an input, too\n' '
+    printf "+." >self.b; $bfopt -S -o self.b self.b; s=$?; cat self.b; exit $s'
+sh_ok "-o, the program by another name" 4 '+.' '~`link.b` is an input, too' '
+    printf "+." >self.b; ln -sf self.b link.b; $bfopt -o link.b self.b; s=$?; cat self.b; exit $s'
+sh_ok "-o, the input" 4 'data' '~is an input, too' '
+    printf data >both; $bfopt -i both -o both -e ",[.,]"; s=$?; cat both; exit $s'
+sh_ok "-o, both a device" 0 '' '' '$bfopt -i /dev/null -o /dev/null -e ",."'
+sh_ok "-o, what cannot start leaves it" 1 'old' '~no memory for a tape' '
+    printf old >keep; $bfopt --tape=70368744177664 --cell-bits=64 -o keep -e +.; s=$?; cat keep; exit $s'
+sh_ok "-o, a link to a file that may not grow" 4 'link\n0\n' '~cannot write `link`: File too large' '
+    echo old >target; ln -sf target link
+    (ulimit -f 1; trap "" XFSZ; $bfopt -S -o link -e ",[.,]"); s=$?
+    test -L link && echo link; wc -c <target; exit $s'
 ok "-o, a directory" 4 '' 'bfopt: error: cannot write `.`: Is a directory\n' -e + -o .
 full="bfopt: error: cannot write the program's output: No space left on device\n"
 sh_ok "a full device" 4 '' "$full" '$bfopt -e +. >/dev/full'
@@ -27,6 +42,8 @@ for engine in --ref --interp '--jit -O0' --jit; do
     sh_ok "an interrupt writes out what there is ($engine)" 130 'A' '*' "
         timeout --preserve-status -s INT 0.5 \$bfopt $engine -e '++++++++[>++++++++<-]>+.[]'"
 done
+sh_ok "so does a quit" 131 'A' '*' '
+    timeout --preserve-status -s QUIT 0.5 $bfopt -e "++++++++[>++++++++<-]>+.[]"'
 sh_ok "so does the end of a session" 143 'A' '*' '
     timeout --preserve-status -s TERM 0.5 $bfopt -e "++++++++[>++++++++<-]>+.[]"'
 sh_ok "output comes before input is waited for" 0 'ok\n' '' '

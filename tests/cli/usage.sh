@@ -11,6 +11,7 @@ sh_ok "the manual has every option" 0 '' '' '
     $bfopt --man | tr -d "\\\\" >man
     $bfopt -h | sed -n "s/^.* \(--[a-z-]*\).*/\1/p" | while read -r o; do
         grep -qe "$o" man || echo "$o"; done'
+ok "completions for another shell" 1 '' "bfopt: error: option \`--completion\`: there are completions for bash only, not for \`zsh\`$try" --completion=zsh
 sh_ok "the completions are a script" 0 '' '' '! command -v bash >/dev/null || $bfopt --completion=bash | bash -n'
 ok "no program" 1 '' "bfopt: error: no program: give a FILE, \`-\` for standard input, or -e CODE$try"
 ok "two files" 1 '' "bfopt: error: two files, \`a\` and \`b\`$try" a b

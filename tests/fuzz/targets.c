@@ -252,8 +252,7 @@ static void run_engines(struct func *f, const struct ir_trial *t, unsigned regs)
     run_vm(f, t, wanted, regs);
     run_x64(f, t, wanted, regs, false);
     run_x64(f, t, wanted, regs, true);
-    xfree(e.cell);
-    text_free(&e.output);
+    ir_trial_free(&e);
 }
 
 static void run_compile(const uint8_t *bytes, size_t n) {
