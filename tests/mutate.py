@@ -30,7 +30,7 @@ FILES = re.compile(r"^(passes/.*\.c|backend/(ra|pmove|select|mach)[a-z_]*\.c|bac
 COMMANDS = [
     ("^ir/|^passes/", ["tests/filetest", "tests/ir"]),
     ("^ir/|pipeline|runner", ["tests/filetest", "--must-fail", "tests/must-fail"]),
-    ("^ir/", ["tests/test_verify"]),
+    ("^ir/|pipeline", ["tests/test_verify"]),
     ("^ir/", ["tests/test_build"]),
     ("^ir/", ["tests/test_walk"]),
     ("^backend/(ra|pmove|mach)", ["tests/test_ra_check"]),

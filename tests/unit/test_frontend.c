@@ -74,6 +74,17 @@ Test(diag, shows_characters_and_hides_bytes) {
     SHOWS("\xC2\x9B[", 2, "  ??[\n    ^\n");
     SHOWS("\xC0\x80\xED\xA0\x80[", 5, "  ?????[\n       ^\n");
     SHOWS("a\0[", 2, "  a?[\n    ^\n");
+    /* The first and last of each length, and what stands beside them. */
+    SHOWS("\xC2\xA0\xDF\xBF\xE0\xA0\x80[", 7, "  \xC2\xA0\xDF\xBF\xE0\xA0\x80[\n     ^\n");
+    SHOWS("\xED\x9F\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF[", 11,
+          "  \xED\x9F\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF[\n     ^\n");
+    SHOWS("\xE0\x9F\xBF\xF0\x8F\xBF\xBF[", 7, "  ???????[\n         ^\n");
+    SHOWS("\xF4\x90\x80\x80\xF5\x80\x80\x80[", 8, "  ????????[\n          ^\n");
+    SHOWS("\xC3[", 1, "  ?[\n   ^\n");
+    SHOWS("\xE2\x82[", 2, "  ??[\n    ^\n");
+    SHOWS("[\xF0\x9F\x98", 0, "  [???\n  ^\n");
+    SHOWS("\x7F\x1F [", 3, "  ?? [\n     ^\n");
+    SHOWS("+[\r", 2, "  +[?\n    ^\n");
 }
 
 Test(diag, cuts_long_lines) {
@@ -86,6 +97,35 @@ Test(diag, cuts_long_lines) {
     cr_assert_eq(t.len, 5 + 100 + 4 + 5 + 60 + 2);
     char *caret = strchr(t.p, '^');
     cr_assert_eq(caret - strchr(t.p, '\n') - 1, strchr(t.p, '[') - t.p);
+    text_free(&t);
+    /* Near the start, near the end, and where a character would be cut. */
+    for (uint32_t at = 0; at < sizeof line; at += 111) {
+        diag_show_line(&t, &s, at);
+        cr_assert_eq(strncmp(t.p, "  ...", 5) == 0, at > 100, "%u: %s", at, t.p);
+        text_free(&t);
+    }
+    source_free(&s);
+    for (unsigned i = 0; i + 2 < sizeof line; i += 3)
+        memcpy(line + i, "\xE2\x82\xAC", 3);
+    for (uint32_t at = 495; at < 501; at++) {
+        line[at] = '[';
+        s = source_of(line, sizeof line);
+        diag_show_line(&t, &s, at);
+        const char *first = t.p + 5, *last = strstr(t.p, "...\n");
+        cr_assert(last != NULL && memcmp(first, "\xE2\x82\xAC", 3) == 0, "%s", t.p);
+        cr_assert(memcmp(last - 3, "\xE2\x82\xAC", 3) == 0, "%s", t.p);
+        text_free(&t);
+        source_free(&s);
+        memcpy(line + at - at % 3, "\xE2\x82\xAC", 3);
+    }
+    /* What continues for ever is cut anyway. */
+    memset(line, '\x80', sizeof line);
+    line[500] = '[';
+    s = source_of(line, sizeof line);
+    diag_show_line(&t, &s, 500);
+    cr_assert(strstr(t.p, "?[?") != NULL);
+    text_free(&t);
+    source_free(&s);
 }
 
 /* ---- the parser ---- */
@@ -181,8 +221,7 @@ Test(parse, agrees_with_a_plain_parser) {
         for (int single = 0; single <= 1; single++) {
             struct program p;
             struct parse_options o = {.one_by_one = single};
-            struct parse_result r =
-                parse_program(&p, (const uint8_t *)text, 0, (uint32_t)n, &o);
+            struct parse_result r = parse_program(&p, (const uint8_t *)text, 0, (uint32_t)n, &o);
             cr_assert_eq(r.error == PARSE_OK, want.balanced);
             if (want.balanced)
                 (single ? check_one_by_one : check_folded)(&p, &want);
