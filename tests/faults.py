@@ -445,6 +445,16 @@ def interrupted_profiles(b):
             out, err = p.communicate(timeout=LIMIT)
             got = got.strip(b"\0") + out.strip(b"\0") # of a loop of output, however many
             b.expect(f"{' '.join(how)}: SIGINT in {where}", (p.returncode, got, err), 130, b"A", r"processor time in the run, \d+ samples")
+    # There can be no timer: no samples, and nobody who would end the run.
+    limit = lambda: resource.setrlimit(11, (0, 0)) # RLIMIT_SIGPENDING
+    got = run([b.bfopt, "--profile", "-e", HELLO], prepare=limit)
+    b.expect("--profile without a timer", got, 0, b"A", r"processor time in the run, 0 samples")
+    p = subprocess.Popen([b.bfopt, "--profile", "-e", ENDLESS], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         preexec_fn=limit)
+    wait_until_busy(p.pid)
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=LIMIT)
+    b.expect("--profile without a timer: SIGINT", (p.returncode, out, err), 130, b"A")
     # A second signal, here before anything could be done about the first one.
     p = subprocess.Popen([b.bfopt, "--profile", "-e", ENDLESS], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))

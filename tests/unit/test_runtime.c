@@ -40,12 +40,17 @@ Test(tape, rounds_in_cells) {
     cr_assert_eq(tape_round(4097, 1), 8192);
     cr_assert_eq(tape_round(1, 8), 512);
     cr_assert_eq(tape_round(512, 8), 512);
+    cr_assert_eq(tape_round(0, 4), 1024);
+    cr_assert_eq(tape_round(UINT64_MAX, 8), UINT64_MAX);
 }
 
 Test(tape, guards_grow_by_the_drift) {
     struct tape t;
     cr_assert(tape_map(&t, 1, 2, (UINT64_C(1) << 30) + 1, true));
     cr_assert_geq(t.guard, (UINT64_C(3) << 30) + 1);
+    tape_unmap(&t);
+    cr_assert(tape_map(&t, 1, 1, UINT64_MAX, true));
+    cr_assert_eq(t.guard, 0, "no guard is that large");
     tape_unmap(&t);
 }
 
@@ -199,6 +204,17 @@ Test(fault, gives_back_what_it_took) {
     cr_assert_eq(stack_before.ss_sp, stack_after.ss_sp);
 }
 
+Test(fault, is_removed_once) {
+    struct sigaction before, after;
+    sigaction(SIGSEGV, NULL, &before);
+    fault_remove();
+    cr_assert(fault_install(&rt));
+    fault_remove();
+    fault_remove();
+    sigaction(SIGSEGV, NULL, &after);
+    cr_assert_eq(before.sa_sigaction, after.sa_sigaction);
+}
+
 /* ---- input and output ---- */
 
 static int pipe_in, pipe_out; /* what the test reads of the program, and writes to it */
@@ -302,6 +318,58 @@ Test(io, a_failed_write_ends_the_run) {
     cr_assert_eq(rt.end, RUN_OUT_ERROR);
     cr_assert_eq(rt.end_errno, ENOSPC);
     cr_assert_neq(rt_flush(&rt), 0, "it stays failed");
+}
+
+Test(io, behind_a_failed_write_nothing_is_written) {
+    int closed[2];
+    uint8_t got[4];
+    make_pipes(EOF_ZERO);
+    int out = rt.out_fd;
+    cr_assert_eq(pipe(closed), 0);
+    close(closed[1]);
+    rt.out_fd = closed[1];
+    rt_out(&rt, 'a');
+    cr_assert_neq(rt_flush(&rt), 0);
+    cr_assert_neq(rt_flush(&rt), 0, "still");
+    rt.out_fd = out;
+    rt_out(&rt, 'b');
+    cr_assert_neq(rt_flush(&rt), 0, "still");
+    cr_assert_eq(written(got, sizeof got), 0);
+    cr_assert_eq(rt.end, RUN_OUT_ERROR);
+    cr_assert_eq(rt.end_errno, EBADF);
+    static const uint8_t large[RT_OUT_SIZE + 1];
+    rt_out(&rt, 'c');
+    cr_assert_neq(rt_out_bytes(&rt, large, sizeof large), 0);
+}
+
+Test(io, bytes_to_a_terminal_go_out_with_a_newline) {
+    uint8_t got[8];
+    make_pipes(EOF_ZERO);
+    rt.out_tty = true;
+    cr_assert_eq(rt_out_bytes(&rt, (const uint8_t *)"", 0), 0);
+    cr_assert_eq(rt_out_bytes(&rt, (const uint8_t *)"ab", 2), 0);
+    cr_assert_eq(written(got, sizeof got), 0);
+    cr_assert_eq(rt_out_bytes(&rt, (const uint8_t *)"c\nd", 3), 0);
+    cr_assert_eq(written(got, sizeof got), 5);
+    cr_assert_arr_eq(got, "abc\nd", 5);
+}
+
+Test(io, signals_are_given_back) {
+    struct sigaction before, during, after;
+    signal(SIGHUP, SIG_IGN);
+    sigaction(SIGTERM, NULL, &before);
+    rt_catch_signals(NULL); /* of nobody */
+    sigaction(SIGTERM, NULL, &during);
+    cr_assert_eq(before.sa_handler, during.sa_handler);
+    rt_catch_signals(&rt);
+    rt_catch_signals(&rt);
+    sigaction(SIGTERM, NULL, &during);
+    cr_assert_neq(before.sa_handler, during.sa_handler);
+    sigaction(SIGHUP, NULL, &during);
+    cr_assert_eq(during.sa_handler, SIG_IGN);
+    rt_catch_signals(NULL);
+    sigaction(SIGTERM, NULL, &after);
+    cr_assert_eq(before.sa_handler, after.sa_handler);
 }
 
 Test(io, a_failed_read_ends_the_run) {
@@ -621,4 +689,25 @@ Test(code_memory, makes_nothing_executable_once_locked) {
     int status;
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_assert_eq(status, 0);
+}
+
+Test(code_memory, refuses_what_cannot_be) {
+    struct code_memory c;
+    cr_assert_not(code_memory_map(&c, 0));
+    cr_assert_not(code_memory_map(&c, SIZE_MAX));
+    cr_assert_not(code_memory_map(&c, PTRDIFF_MAX / 2));
+    code_memory_unmap(&c);
+    cr_assert_null(c.base);
+    cr_assert(code_memory_map(&c, 1));
+    code_memory_unmap(&c);
+}
+
+/* valgrind makes code itself. */
+Test(code_memory, stays_open_under_valgrind) {
+    struct code_memory c;
+    setenv("LD_PRELOAD", "/usr/libexec/valgrind/vgpreload_core-amd64-linux.so", 1);
+    code_memory_lock();
+    cr_assert(code_memory_map(&c, 100));
+    cr_assert(code_memory_seal(&c));
+    code_memory_unmap(&c);
 }
