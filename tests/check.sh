@@ -1,6 +1,7 @@
 #!/bin/sh
 # check.sh [SUITE...]: ./dev check: the suites under AddressSanitizer and UndefinedBehaviorSanitizer,
-# with fewer programs, then the linters.
+# with fewer programs, then the two threads of the default mode under ThreadSanitizer (a suite of
+# its own here, `threads`), then the linters.
 #
 # Generated code is not instrumented, but what compiles it, runs it and catches its faults is.
 set -u
@@ -8,6 +9,25 @@ cd "$(dirname "$0")/.." || exit 1
 build=${BFOPT_CHECK_BUILD:-build/check}
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT INT TERM
+
+threads() {
+    tsan=${BFOPT_TSAN_BUILD:-build/tsan}
+    if [ ! -f "$tsan/build.ninja" ]; then
+        meson setup "$tsan" --buildtype=debugoptimized -Db_ndebug=false -Dwerror=true \
+            -Dtests=disabled -Db_sanitize=thread -Db_lundef=false >"$log" 2>&1 ||
+            { cat "$log"; return 1; }
+    fi
+    echo "check: building $tsan" >&2
+    ninja -C "$tsan" bfopt tests/fuzz tests/threads_tiers >"$log" 2>&1 ||
+        { tail -n 40 "$log"; return 1; }
+    echo "check: two threads" >&2
+    python3 tests/threads.py "$tsan"
+}
+
+if [ "$*" = threads ]; then
+    threads
+    exit
+fi
 if [ ! -f "$build/build.ninja" ]; then
     meson setup "$build" --buildtype=debugoptimized -Db_ndebug=false -Dwerror=true -Dtests=enabled \
         -Db_sanitize=address,undefined -Db_lundef=false >"$log" 2>&1 ||
@@ -29,5 +49,6 @@ export test_random test_length test_irfuzz test_targets test_scale test_sanitize
 status=0
 sh tests/run.sh "$build" "$@" || status=1
 
+[ $# != 0 ] || threads || status=1
 [ $# != 0 ] || sh tests/lint.sh "$build" || status=1
 exit $status
