@@ -19,6 +19,7 @@
 #include "ir/verify.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 
 #include "ir/cfg.h"
 #include "runtime/alloc.h"
@@ -48,6 +49,12 @@ struct change {
     struct span was;
 };
 
+/* An offset from a root at which there is an access. */
+struct landmark {
+    uint32_t root;
+    int64_t off;
+};
+
 struct marks {
     const struct func *f;
     struct ir_fault *at;
@@ -59,6 +66,8 @@ struct marks {
     struct change *change;
     uint32_t nchange, change_cap;
     uint32_t *mark_at; /* by depth in the dominator tree: nchange when the block was entered */
+    struct landmark *landmark; /* sorted */
+    uint32_t nlandmark, landmark_cap;
     bool judging;
     bool supposing; /* edges hold what was supposed; */
     bool hurry;     /* too many walks: what does not hold falls far; */
@@ -205,41 +214,91 @@ static bool see(struct marks *m, value v) {
     return true;
 }
 
-/* Where an upper end falls to that would creep down to `end`: fast while it is far from the
- * pointer, one by one where accesses are.  Never below what is known without supposing. */
-static int64_t fallen(int64_t end, struct span floor) {
-    int64_t to = end > NEAR ? INT64_C(1) << (63 - __builtin_clzll((uint64_t)end)) : end;
-    return !is_empty(floor) && to < floor.hi ? floor.hi : to;
+static int compare_landmarks(const void *a, const void *b) {
+    const struct landmark *x = a, *y = b;
+    int root = (x->root > y->root) - (x->root < y->root);
+    return root ? root : (x->off > y->off) - (x->off < y->off);
+}
+
+static void find_landmarks(struct marks *m) {
+    for (uint32_t i = 1; i < m->f->ninsn; i++) {
+        const struct insn *in = &m->f->insn[i];
+        int64_t off;
+        if (!(op_info[in->op].effects & EFF_TRAP) || m->root_of[in->a.i] == 0 ||
+            __builtin_add_overflow(m->off[in->a.i], in->imm, &off))
+            continue;
+        m->landmark =
+            xgrow(m->landmark, &m->landmark_cap, (uint64_t)m->nlandmark + 1, sizeof *m->landmark);
+        m->landmark[m->nlandmark++] = (struct landmark){m->root_of[in->a.i], off};
+    }
+    if (m->nlandmark != 0)
+        qsort(m->landmark, m->nlandmark, sizeof *m->landmark, compare_landmarks);
+}
+
+/* How many landmarks stand before one that were at `off` from the root? */
+static uint32_t landmarks_before(const struct marks *m, uint32_t root, int64_t off) {
+    struct landmark at = {root, off};
+    uint32_t lo = 0, hi = m->nlandmark;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (compare_landmarks(&m->landmark[mid], &at) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* Where an end at this distance from the pointer falls to: fast while it is far. */
+static int64_t fallen(int64_t end) {
+    return end > NEAR ? INT64_C(1) << (63 - __builtin_clzll((uint64_t)end)) : end;
 }
 
 static int64_t negated(int64_t end) {
     return end == INT64_MIN ? INT64_MAX : end == INT64_MAX ? INT64_MIN : -end;
 }
 
-static struct span mirrored(struct span s) {
-    return (struct span){negated(s.hi), negated(s.lo)};
+/* Where an upper end falls to that would creep down to `end`: not beyond the next access, on which
+ * marks depend, nor below what is known without supposing.  (Widening with thresholds: Blanchet et
+ * al., PLDI 2003.) */
+static int64_t fallen_hi(const struct marks *m, uint32_t root, int64_t end, struct span floor) {
+    int64_t to = fallen(end);
+    uint32_t n = landmarks_before(m, root, end + 1); /* end is finite */
+    if (n > 0 && m->landmark[n - 1].root == root && to < m->landmark[n - 1].off)
+        to = m->landmark[n - 1].off;
+    return !is_empty(floor) && to < floor.hi ? floor.hi : to;
+}
+
+static int64_t fallen_lo(const struct marks *m, uint32_t root, int64_t end, struct span floor) {
+    int64_t to = negated(fallen(negated(end)));
+    uint32_t n = landmarks_before(m, root, end);
+    if (n < m->nlandmark && m->landmark[n].root == root && to > m->landmark[n].off)
+        to = m->landmark[n].off;
+    return !is_empty(floor) && to > floor.lo ? floor.lo : to;
 }
 
 /* In a hurry: the ends of `edge` that do not hold, as only s does, fall farther. */
-static struct span lowered(struct span edge, struct span s, struct span floor) {
+static struct span lowered(const struct marks *m, uint32_t root, struct span edge, struct span s,
+                           struct span floor) {
     struct span t = edge;
     if (is_empty(s) || s.hi < -NEAR || s.lo > NEAR)
         return floor;
     if (s.hi < t.hi)
-        t.hi = fallen(s.hi, floor);
+        t.hi = fallen_hi(m, root, s.hi, floor);
     if (s.lo > t.lo)
-        t.lo = negated(fallen(negated(s.lo), mirrored(floor)));
+        t.lo = fallen_lo(m, root, s.lo, floor);
     return is_empty(t) ? floor : t;
 }
 
 /* What is known along an edge to a phi. */
-static void tell_edge(struct marks *m, struct root *r, unsigned slot, struct span s) {
+static void tell_edge(struct marks *m, uint32_t root, unsigned slot, struct span s) {
+    struct root *r = &m->root[root];
     struct span *edge = &r->edge[slot];
     bool same = edge->lo == s.lo && edge->hi == s.hi;
     if (!m->supposing) {
         *edge = r->floor[slot] = s;
     } else if (!same && !m->judging) {
-        struct span low = m->hurry ? lowered(*edge, s, r->floor[slot]) : s;
+        struct span low = m->hurry ? lowered(m, root, *edge, s, r->floor[slot]) : s;
         m->took_back |= edge->lo != low.lo || edge->hi != low.hi;
         *edge = low;
     }
@@ -254,8 +313,7 @@ static void tell_phis(struct marks *m, block b) {
              v = ir_next(m->f, v)) {
             if (ir_at(m->f, v)->kind == KIND_PTR) {
                 struct span s = around(m, *ir_phi_operand(m->f, v, slot));
-                uint32_t r = root_number(m, v); /* may move m->root */
-                tell_edge(m, &m->root[r], slot, s);
+                tell_edge(m, root_number(m, v), slot, s);
             }
         }
     }
@@ -302,6 +360,7 @@ static bool any_mark(const struct func *f) {
 static bool suppose(struct marks *m, const struct dom *d, const block *preorder, uint32_t n) {
     for (uint32_t i = 1; i < m->nroot; i++)
         m->root[i].edge[0] = m->root[i].edge[1] = everything;
+    find_landmarks(m);
     m->supposing = m->took_back = true;
     m->judging = false;
     for (unsigned k = 0; k < MAX_WALKS && m->took_back; k++) {
@@ -351,5 +410,6 @@ bool ir_check_marks(const struct func *f, struct ir_fault *at, struct text *mess
     xfree(m.off);
     xfree(m.root);
     xfree(m.change);
+    xfree(m.landmark);
     return ok;
 }
