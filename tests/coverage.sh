@@ -22,13 +22,14 @@ fi
 echo "coverage: building $build" >&2
 ninja -C "$build" >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
 
+# Threads that count at once can leave a negative number, which gcovr would stop at.
 count() { # JSON OPTION...: what was counted, and what is asked for more
     json=$1
     shift
     gcovr -r . --object-directory "$build" --filter 'frontend/|ir/|passes/|backend/|runtime/' \
         --exclude 'tests/.*' --exclude 'runtime/standalone.c' --exclude-unreachable-branches \
         --exclude-lines-by-pattern '.*\b(assert|bug|abort)\(.*' \
-        --json "$json" "$@" >"$log" 2>&1 || { cat "$log"; exit 1; }
+        --gcov-ignore-parse-errors --json "$json" "$@" >"$log" 2>&1 || { cat "$log"; exit 1; }
 }
 find "$build" -name '*.gcda' -delete
 with_faults=
@@ -42,7 +43,7 @@ count "$build/coverage.json" --txt "$build/coverage.txt"
 if [ -n "$with_faults" ]; then
     find "$build" -name '*.gcda' -delete
     sh tests/run.sh "$build" faults >&2
-    count "$build/faults.json" --gcov-ignore-parse-errors
+    count "$build/faults.json"
     count "$build/all.json" -a "$build/coverage.json" -a "$build/faults.json" --txt "$build/coverage.txt"
     mv "$build/all.json" "$build/coverage.json"
 fi
