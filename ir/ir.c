@@ -156,7 +156,7 @@ void ir_trim(struct func *f) {
 /* A new record in no block. */
 static value new_insn(struct func *f, enum op op, enum kind kind, value a, value b, int64_t imm,
                       uint32_t src) {
-    if (f->ninsn == f->insn_cap)
+    if (f->ninsn == f->insn_cap || ALLOC_MOVES)
         grow_insns(f);
     value v = {f->ninsn++};
     f->insn[v.i] = (struct insn){

@@ -88,9 +88,11 @@ static void hand_over(struct hauls *h, const struct shift *s) {
         if (!is_at(h, i, off, false))
             continue;
         value load = h->access[i].v;
-        if (!first.i)
-            first = ir_append(f, way_in(h), OP_LOAD, *ir_phi_operand(f, h->pointer, h->entry_slot),
-                              NO_VALUE, off, ir_at(f, load)->src);
+        if (!first.i) {
+            block before = way_in(h); /* may move the instructions */
+            value start = *ir_phi_operand(f, h->pointer, h->entry_slot);
+            first = ir_append(f, before, OP_LOAD, start, NO_VALUE, off, ir_at(f, load)->src);
+        }
         ir_replace(f, load, phi);
     }
     *ir_phi_operand(f, phi, h->entry_slot) = first;

@@ -162,9 +162,19 @@ void xfree(void *p) {
     free(p);
 }
 
+/* The array, elsewhere. */
+static void *alloc_moved(void *p, uint32_t cap, size_t size) {
+    if (!ALLOC_MOVES || cap == 0 || cap * size > 1 << 14)
+        return p;
+    void *q = xalloc(cap, size);
+    memcpy(q, p, cap * size);
+    xfree(p);
+    return q;
+}
+
 void *xgrow(void *p, uint32_t *cap, uint64_t need, size_t size) {
     if (need <= *cap)
-        return p;
+        return alloc_moved(p, *cap, size);
     if (need > UINT32_MAX)
         fatal_no_memory();
     uint64_t grown = *cap < 16 ? 16 : (uint64_t)*cap * 2;

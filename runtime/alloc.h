@@ -33,6 +33,19 @@ void xfree_sparse(void *p, size_t n, size_t size);
 void *xrealloc(void *p, size_t n, size_t size);
 void xfree(void *p);
 
+/* Under AddressSanitizer small arrays move whenever they are asked to hold one more, not only when
+ * they are full, so that it sees every pointer into one that is kept too long. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ALLOC_MOVES 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ALLOC_MOVES 1
+#endif
+#endif
+#ifndef ALLOC_MOVES
+#define ALLOC_MOVES 0
+#endif
+
 /* Grows an array so that index `need - 1` is valid: p has *cap elements of `size` bytes; returns
  * the array, perhaps moved, and updates *cap (by doubling; 32-bit because indexes are). */
 void *xgrow(void *p, uint32_t *cap, uint64_t need, size_t size);
