@@ -209,7 +209,8 @@ value ir_const(struct func *f, uint64_t imm) {
 
 uint32_t ir_string(struct func *f, const char *bytes, uint32_t len) {
     f->string = xgrow(f->string, &f->string_cap, (uint64_t)f->nstring + 1, sizeof *f->string);
-    f->text = xgrow(f->text, &f->text_cap, (uint64_t)f->text_len + len, 1);
+    /* One more, so that an empty string has a place, too. */
+    f->text = xgrow(f->text, &f->text_cap, (uint64_t)f->text_len + len + 1, 1);
     if (len > 0)
         memcpy(f->text + f->text_len, bytes, len);
     f->string[f->nstring] = (struct ir_string){f->text_len, len};

@@ -171,7 +171,7 @@ static void put_outs(struct text *out, const struct func *f, int64_t n) {
     if (s->len > f->text_len || s->start > f->text_len - s->len)
         s = &none;
     text_char(out, ' ');
-    ir_put_string(out, s->len > 0 ? f->text + s->start : "", s->len);
+    ir_put_string(out, f->text + s->start, s->len);
 }
 
 /* The constant part: offset (right behind the pointer), stride, or string. */
