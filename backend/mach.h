@@ -95,7 +95,6 @@ struct mach {
     uint32_t nslots; /* spill slots of 8 bytes, after allocation */
     bool allocated;
     unsigned cell_bits;
-    uint64_t tape_cells;
     const struct func *ir; /* for strings and dumps; not owned */
 };
 

@@ -449,7 +449,6 @@ struct mach *ra_rewrite(struct ra *ra) {
     w.out->nslots = ra->nslots;
     w.out->allocated = true;
     w.out->cell_bits = ra->m->cell_bits;
-    w.out->tape_cells = ra->m->tape_cells;
     w.out->ir = ra->m->ir;
     xfree(w.inside.p);
     xfree(w.edges.p);

@@ -497,7 +497,6 @@ struct mach *select_function(struct func *f, const struct select_target *t, void
     check_reachable(&s);
     s.m = mach_new(t->mach);
     s.m->cell_bits = f->cell_bits;
-    s.m->tape_cells = f->tape_cells;
     s.m->ir = f;
     s.uses = ir_use_counts(f);
     mach_reserve(s.m, f->ninsn - f->ndead);

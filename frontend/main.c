@@ -1,6 +1,6 @@
 /* main.c: the program bfopt: from the command line to an exit status.
  *
- * The only file that sees every part.  Each action of the command line is one function here that
+ * Leads to every other part.  Each action of the command line is one function here that
  * returns the exit status; each error is reported where it is found, once.
  */
 #include <errno.h>
@@ -85,9 +85,12 @@ static int main_open_output(const struct options *o) {
         close(fd);
         return -1;
     }
-    if (fd < 0 || (regular && ftruncate(fd, 0) != 0))
-        main_cannot("write", o->output, errno);
-    return fd;
+    if (fd >= 0 && (!regular || ftruncate(fd, 0) == 0))
+        return fd;
+    main_cannot("write", o->output, errno);
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 /* No part of a file is left: a file of its own is removed, what a link leads to is emptied. */

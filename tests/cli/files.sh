@@ -56,6 +56,8 @@ if strace -qq -o /dev/null true 2>/dev/null; then
     sh_ok "no mapping both writable and executable" 0 '0\n' '' '
         strace -qq -o calls -e trace=mmap,mprotect,mremap $bfopt --jit -e "+[.-]" >/dev/null
         grep -c "PROT_WRITE|PROT_EXEC" calls || true'
+    sh_ok "-o, a file that cannot be emptied" 4 'old' 'bfopt: error: cannot write `kept`: Input/output error\n' '
+        printf old >kept; strace -qq -o /dev/null -e inject=ftruncate:error=EIO $bfopt -e +. -o kept; s=$?; cat kept; exit $s'
     sh_ok "interrupted and short writes" 0 '\001\002' '' '
         strace -qq -o /dev/null -e inject=write:error=EINTR:when=1 $bfopt -e "+.+."'
 fi
