@@ -31,6 +31,7 @@ COMMANDS = [
     ("^ir/|^passes/", ["tests/filetest", "tests/ir"]),
     ("^ir/|pipeline|runner", ["tests/filetest", "--must-fail", "tests/must-fail"]),
     ("^ir/|pipeline", ["tests/test_verify"]),
+    ("^ir/validate", ["tests/test_validate"]),
     ("^ir/", ["tests/test_build"]),
     ("^ir/", ["tests/test_walk"]),
     ("^backend/(ra|pmove|mach)", ["tests/test_ra_check"]),

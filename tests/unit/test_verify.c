@@ -2,11 +2,14 @@
  *
  * What text can break has a case in tests/ir/verify. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "ir/parse.h"
 #include "ir/print.h"
 #include "ir/verify.h"
+#include "passes/pass_stats.h"
 #include "passes/pipeline.h"
 #include "runtime/text.h"
 
@@ -78,6 +81,48 @@ Test(verify, the_pipeline_says_after_which_pass) {
     cr_expect(error.len > 0 && strstr(error.p, "the function is broken after pass dce\n"));
     cr_expect(error.len > 0 && strstr(error.p, "last_block"), "%s", error.p);
     text_free(&error);
+    ir_free(f);
+}
+
+/* Goes on for ever, so `prerun` runs it for as long as it may. */
+static const char endless[] = "program cells=8 tape=4096 {\n"
+                              "b1:\n"
+                              "  %1 = tape\n"
+                              "  jmp b2\n"
+                              "b2:\n"
+                              "  %2 = load %1\n"
+                              "  %3 = xor %2, 6\n"
+                              "  store %1, %3\n"
+                              "  %4 = or %3, 1\n"
+                              "  br %4, b2, b3\n"
+                              "b3:\n"
+                              "  ret %1\n"
+                              "}\n";
+
+static double thread_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+/* Nearly all of the time goes into one pass, and is said to. */
+Test(verify, the_pipeline_tells_how_long_a_pass_takes) {
+    struct ir_parse_error e;
+    struct func *f = ir_parse(endless, strlen(endless), &e);
+    cr_assert(f != NULL, "%u:%u: %s", e.line, e.col, e.message);
+    struct pass_stats *stats = pass_stats_new(true);
+    struct pipeline_options o = {.passes = "prerun", .prerun_steps = 5000000, .stats = stats};
+    struct text error = {0}, times = {0};
+    double before = thread_ms();
+    cr_assert(pipeline_run(f, &o, &error), "%s", error.p);
+    double all = thread_ms() - before;
+    pass_stats_print_times(stats, &times);
+    cr_assert(times.len > 0 && strstr(times.p, "ms  prerun (1 runs"));
+    double said = strtod(times.p, NULL);
+    cr_expect(said > all / 2 && said < all + 1, "%g ms of %g", said, all);
+    text_free(&error);
+    text_free(&times);
+    pass_stats_free(stats);
     ir_free(f);
 }
 
