@@ -466,6 +466,46 @@ Test(ra, many_values_live_through_a_loop) {
     mach_free(out);
 }
 
+/* The way back is no loop's, so that no block says where one ends.  v is used in the first of the
+ * two blocks only, and has to survive the second. */
+Test(ra, a_cycle_with_two_entrances) {
+    struct gen g = {.m = mach_new(&fake_target)};
+    uint32_t top = open_block(&g, 0);
+    mreg u = fresh(&g), v = fresh(&g), w[8];
+    push(&g, T_CONST, u, NO_REG, NO_REG, 1);
+    push(&g, T_MIX, v, u, u, 0);
+    push(&g, T_BRANCH, NO_REG, u, NO_REG, 0);
+    push(&g, T_JUMP, NO_REG, NO_REG, NO_REG, 0);
+    close_block(&g);
+    uint32_t left = open_block(&g, 0);
+    push(&g, T_OUT, NO_REG, v, NO_REG, 0);
+    push(&g, T_JUMP, NO_REG, NO_REG, NO_REG, 0);
+    close_block(&g);
+    uint32_t right = open_block(&g, 0);
+    for (unsigned n = 0; n < 8; n++)
+        push(&g, T_MIX, w[n] = fresh(&g), u, n ? w[n - 1] : u, 0);
+    for (unsigned n = 0; n < 8; n++)
+        push(&g, T_OUT, NO_REG, w[n], NO_REG, 0);
+    push(&g, T_BRANCH, NO_REG, u, NO_REG, 0);
+    push(&g, T_JUMP, NO_REG, NO_REG, NO_REG, 0);
+    close_block(&g);
+    uint32_t exit = open_block(&g, 0);
+    push(&g, T_RET, NO_REG, u, NO_REG, 0);
+    close_block(&g);
+    edge(&g, top, left);
+    edge(&g, top, right);
+    edge(&g, left, right);
+    edge(&g, right, left);
+    edge(&g, right, exit);
+    struct mach *out = ra_allocate(g.m, &(struct ra_options){0}, NULL);
+    struct text error = {0};
+    cr_assert(ra_check(g.m, out, &error), "%s", error.p);
+    cr_assert(simulate(g.m) == simulate(out));
+    text_free(&error);
+    mach_free(g.m);
+    mach_free(out);
+}
+
 Test(pmove, every_small_set_of_moves) {
     /* All maps from 4 destinations to 5 sources, each destination present or not. */
     for (uint32_t code = 0; code < 6 * 6 * 6 * 6; code++) {

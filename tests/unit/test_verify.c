@@ -246,6 +246,13 @@ Test(verify, constant_twice) {
     expect(f, "the constant 7 exists twice");
 }
 
+Test(verify, constant_twice_with_others_between) {
+    struct func *f = make();
+    ir_const(f, 200);
+    ir_at(f, ir_const(f, 9))->imm = 7;
+    expect(f, "the constant 7 exists twice");
+}
+
 Test(verify, constant_not_in_the_table) {
     struct func *f = make();
     f->nconst--;
