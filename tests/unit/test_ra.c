@@ -467,8 +467,8 @@ Test(ra, many_values_live_through_a_loop) {
 }
 
 /* The way back is no loop's, so that no block says where one ends.  v is used in the first of the
- * two blocks only, and has to survive the second. */
-Test(ra, a_cycle_with_two_entrances) {
+ * two blocks only, and has to survive the second, whichever of its predecessors comes first. */
+static void check_cycle(bool back_first) {
     struct gen g = {.m = mach_new(&fake_target)};
     uint32_t top = open_block(&g, 0);
     mreg u = fresh(&g), v = fresh(&g), w[8];
@@ -492,10 +492,13 @@ Test(ra, a_cycle_with_two_entrances) {
     uint32_t exit = open_block(&g, 0);
     push(&g, T_RET, NO_REG, u, NO_REG, 0);
     close_block(&g);
+    if (back_first)
+        edge(&g, right, left);
     edge(&g, top, left);
     edge(&g, top, right);
     edge(&g, left, right);
-    edge(&g, right, left);
+    if (!back_first)
+        edge(&g, right, left);
     edge(&g, right, exit);
     struct mach *out = ra_allocate(g.m, &(struct ra_options){0}, NULL);
     struct text error = {0};
@@ -504,6 +507,11 @@ Test(ra, a_cycle_with_two_entrances) {
     text_free(&error);
     mach_free(g.m);
     mach_free(out);
+}
+
+Test(ra, a_cycle_with_two_entrances) {
+    check_cycle(false);
+    check_cycle(true);
 }
 
 Test(pmove, every_small_set_of_moves) {
