@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir/build.h"
+#include "ir/parse.h"
 #include "ir/print.h"
 #include "ir/validate.h"
 #include "ir/verify.h"
@@ -151,4 +152,54 @@ Test(build, loops_on_zero_are_not_built) {
                       "b3:\n"
                       "  ret %1\n"
                       "}\n");
+}
+
+/* ---- functions built anew without what is gone ---- */
+
+/* One of each kind of constant part and mark. */
+static const char everything[] = "program cells=8 tape=4096 {\n"
+                                 "b1:\n"
+                                 "  %1 = tape\n"
+                                 "  store %1 + 3 no_trap(range), 7 @1\n"
+                                 "  %2 = scan %1 + 1, step -3 @2\n"
+                                 "  %3 = call %2 + 2, loop 5, left 4 @3\n"
+                                 "  %4 = load %3 - 1 @4\n"
+                                 "  br %4, b2, b3 @4\n"
+                                 "b2:\n"
+                                 "  %5 = phi b1 %4, b2 %7\n"
+                                 "  %6 = phi b1 3, b2 %5\n"
+                                 "  %7 = select %6, %5, 9\n"
+                                 "  outs \"ab\"\n"
+                                 "  touch %3 + 6 @5\n"
+                                 "  br %7, b2, b3\n"
+                                 "b3:\n"
+                                 "  %8 = move %3 - 8\n"
+                                 "  ret %8\n"
+                                 "}\n";
+
+static struct text printed(const struct func *f) {
+    struct text t = {0};
+    ir_print(&t, f, NULL);
+    return t;
+}
+
+Test(build, compacted_as_it_was) {
+    struct ir_parse_error e;
+    struct func *f = ir_parse(everything, strlen(everything), &e);
+    cr_assert(f != NULL, "%u:%u: %s", e.line, e.col, e.message);
+    struct text before = printed(f), why = {0};
+    cr_assert_str_eq(before.p, everything);
+    value tape = ir_block(f, f->entry)->first;
+    for (int64_t n = 0; n < 9; n++)
+        ir_remove(f, ir_before(f, ir_next(f, tape), OP_MOVE, tape, NO_VALUE, n, NO_SRC));
+    uint32_t ninsn = f->ninsn;
+    ir_compact(f);
+    cr_assert_eq(f->ninsn, ninsn - 9);
+    cr_assert_eq(f->ndead, 0);
+    cr_assert(ir_verify(f, &why), "%s", why.p);
+    struct text after = printed(f);
+    cr_assert_str_eq(after.p, before.p);
+    text_free(&before);
+    text_free(&after);
+    ir_free(f);
 }
