@@ -13,6 +13,7 @@
 #include "backend/x64/jit.h"
 #include "frontend/parse.h"
 #include "ir/build.h"
+#include "ir/parse.h"
 #include "runtime/alloc.h"
 #include "runtime/text.h"
 
@@ -108,6 +109,61 @@ Test(emit, small_programs) {
 Test(emit, final_pointer) {
     run_code(">>>+[>]", "", 32, 0);
     cr_assert_eq(rt.end_pointer, 4);
+}
+
+/* A branch with a successor behind it and one with none; a jump on, and one that is left out. */
+static const char branches_and_jumps[] = "unit cells=8 {\n"
+                                         "b1:\n"
+                                         "  %1 = tape @1\n"
+                                         "  jmp b2 @2\n"
+                                         "b2:\n"
+                                         "  %2 = in 0 @3\n"
+                                         "  br %2, b3, b4 @4\n"
+                                         "b3:\n"
+                                         "  %3 = load %1 @5\n"
+                                         "  br %3, b5, b2 @6\n"
+                                         "b4:\n"
+                                         "  out 65 @7\n"
+                                         "  %4 = in %2 @8\n"
+                                         "  br %4, b6, b7 @9\n"
+                                         "b6:\n"
+                                         "  out 66 @10\n"
+                                         "  jmp b8 @11\n"
+                                         "b7:\n"
+                                         "  out 67 @12\n"
+                                         "  jmp b8 @13\n"
+                                         "b8:\n"
+                                         "  jmp b5 @14\n"
+                                         "b5:\n"
+                                         "  ret %1 @15\n"
+                                         "}\n";
+
+/* What listings rest on: each item of a block knows the machine instruction it was made of, and its
+ * place in the source. */
+Test(emit, items_know_their_instructions) {
+    struct ir_parse_error error;
+    struct func *f = ir_parse(branches_and_jumps, strlen(branches_and_jumps), &error);
+    cr_assert_not_null(f, "%u:%u: %s", error.line, error.col, error.message);
+    struct unit u = unit_of(f, 0);
+    unsigned branches = 0, jumps = 0;
+    for (uint32_t i = 0; i < u.e->code_end; i++) {
+        const struct item *k = &u.e->item[i];
+        if (k->from == 0)
+            continue;
+        cr_assert_leq(k->from, u.m->ninsn);
+        const struct minsn *mi = &u.m->insn[k->from - 1];
+        cr_expect_eq(k->src, mi->src, "item %u: src %u, not %u", i, k->src, mi->src);
+        bool leads = (k->in.tag & ITEM_KIND) == ITEM_INSN && x64_find(&k->in, X64_LABEL) == 0 &&
+                     emit_label_is_block(u.e, (uint32_t)k->in.disp);
+        bool jump = leads && k->in.mnemonic == ZYDIS_MNEMONIC_JMP, branch = leads && !jump;
+        cr_expect_eq(mi->op == X64_JMP, jump, "item %u is of %s", i, x64_op_name(mi->op));
+        cr_expect_eq(mi->op == X64_JCC, branch, "item %u is of %s", i, x64_op_name(mi->op));
+        jumps += jump;
+        branches += branch;
+    }
+    cr_expect_eq(branches, 3);
+    cr_expect_eq(jumps, 2);
+    unit_free(&u);
 }
 
 /* ---- the stubs ---- */

@@ -226,9 +226,11 @@ Test(verify, unsettled_copy) {
 }
 
 Test(verify, unknown_operation) {
-    struct func *f = make();
-    ir_at(f, nth(f, b2, 1))->op = 200;
-    expect(f, "has no operation");
+    for (unsigned op = OP_COUNT; op <= UINT8_MAX; op++) {
+        struct func *f = make();
+        ir_at(f, nth(f, b2, 1))->op = (uint8_t)op;
+        expect(f, "has no operation");
+    }
 }
 
 /* ---- constants ---- */
