@@ -6,8 +6,9 @@
 Every command `$ bfopt ...` in a fenced block that is followed by its output is run and compared
 (unless it mentions a file that does not exist, such as prog.b); one that ends in `> docs/NAME.svg`
 must draw what that file shows, though maybe elsewhere: versions of Graphviz differ in that.  Every
-relative link and every path in backquotes must lead to a file, and every suite of tests/suites.sh
-must be in the table of docs/testing.md.  The last line counts.
+relative link and every path in backquotes must lead to a file, every suite of tests/suites.sh
+must be in the table of docs/testing.md, and every line that tests/mutants.txt argues about must be
+in its file.  The last line counts.
 """
 
 import os
@@ -76,13 +77,26 @@ def unexplained():
     return [suite for suite in suites if suite not in named]
 
 
+def outdated():
+    """Lines of tests/mutants.txt that their files do not have (any more)."""
+    text = (ROOT / "tests/mutants.txt").read_text()
+    for entry in re.findall(r"^file: (\S+)\n(?:below: (.*)\n)?old: (.*)$", text, re.M):
+        path, below, old = entry
+        lines = [line.strip() for line in (ROOT / path).read_text().split("\n")] if (ROOT / path).is_file() else []
+        if not any(line == old and below in ("", lines[n - 1]) for n, line in enumerate(lines)):
+            yield f"{path}: {old}"
+
+
 def main(build):
     bfopt = os.path.abspath(os.path.join(build, "bfopt"))
     passed = failed = 0
     for suite in unexplained():
         print(f"FAIL docs/testing.md does not say what the suite {suite} shows")
         failed += 1
-    passed += 1
+    for line in outdated():
+        print(f"FAIL tests/mutants.txt argues about a line that is not there: {line}")
+        failed += 1
+    passed += 2
     for path in documents():
         text = path.read_text()
         for name in missing(path, text):

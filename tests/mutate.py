@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 
-FILES = re.compile(r"^(passes/.*\.c|backend/(ra|pmove|select|mach)[a-z_]*\.c|backend/x64/(encode|bytes|emit|isel)\.c|"
+FILES = re.compile(r"^(passes/.*\.c|backend/(ra|pmove|select|mach)[a-z_]*\.c|backend/x64/(encode|bytes|emit|isel[a-z_]*)\.c|"
                    r"ir/(verify|verify_marks|validate|eval|ir|cfg)\.c)$")
 # The cheapest tests that are likely to notice come first; the pattern says for which files.
 COMMANDS = [
