@@ -33,7 +33,8 @@ done
 ok "profile of IR" 1 '' '~--profile is for ' --profile --ir x.ir
 for engine in '--tier-threshold=2 --tier-wait' '--tier-threshold=2' --jit; do
     sh_ok "a map for perf, $engine" 0 'ok\n' '' '
-        $bfopt --perf-map '"$engine"' -e "'"$hot$hot$hot"'" >/dev/null & pid=$!; wait $pid
+        sh -c "rm -f /tmp/perf-\$\$.map; exec \"\$@\"" sh \
+            $bfopt --perf-map '"$engine"' -e "'"$hot$hot$hot"'" >/dev/null & pid=$!; wait $pid
         [ '"${engine%%=*}"' = --tier-threshold ] && [ ! -e /tmp/perf-$pid.map ] && : >/tmp/perf-$pid.map
         awk "!/^[0-9a-f]+ [0-9a-f]+ -e:1:[0-9]+\$/{print}" /tmp/perf-$pid.map && rm /tmp/perf-$pid.map && echo ok'
 done
