@@ -3,13 +3,7 @@
 #
 # Memory is writable or executable, never both (strace); what -S writes assembles without a warning
 # to a program whose stack and data are not executable (readelf); the same input gives the same code.
-set -u
-bfopt=$(cd "$1" && pwd)/bfopt
-cd "$(dirname "$0")/.." || exit 1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT INT TERM
-passed=0
-failed=0
+. "$(dirname "$0")/opening.sh"
 
 check() { # WHAT COMMAND...
     what=$1

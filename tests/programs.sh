@@ -5,13 +5,7 @@
 # every cell width, strictly, with every convention for the end of input, and under --ref.  The
 # others take the naive engines too long; they run where an engine needs a second or two.
 # Each sample is also assembled from -S, and read back from its own --dump-ir.
-set -u
-bfopt=$(cd "$1" && pwd)/bfopt
-cd "$(dirname "$0")/.." || exit 1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT INT TERM
-passed=0
-failed=0
+. "$(dirname "$0")/opening.sh"
 limit=60 # seconds for a run
 seed=${test_seed:-0} # of drawn thresholds
 

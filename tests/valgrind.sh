@@ -3,13 +3,7 @@
 # BUILD has no sanitizers.  What generated code does is seen, too, unlike with sanitizers: reads of memory
 # that nobody set, and accesses beside the tape where it is checked (--guard=off; guard pages would be
 # reported as the errors that they stand for).  Nothing may be reported, nothing may be left behind.
-set -u
-bfopt=$(cd "$1" && pwd)/bfopt
-cd "$(dirname "$0")/.." || exit 1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT INT TERM
-passed=0
-failed=0
+. "$(dirname "$0")/opening.sh"
 
 # run STATUS WANT INPUT ARGUMENT...: must end with STATUS, print what is in the file WANT (-: whatever), and give
 # valgrind nothing to say.  Code is written while it runs, so translations are checked.
