@@ -287,8 +287,8 @@ static void emit_store(struct rewrite *w, uint32_t to, mreg from) {
 }
 
 /* Memory to memory goes through a borrowed register; rare. */
-static void copy_slot(struct rewrite *w, uint32_t to, uint32_t from, mreg avoid) {
-    mreg x = w->ra->usable[0] == avoid ? w->ra->usable[1] : w->ra->usable[0];
+static void copy_slot(struct rewrite *w, uint32_t to, uint32_t from) {
+    mreg x = w->ra->usable[0];
     uint32_t save = LOC_SLOT(scratch_slot(w, 0));
     emit_store(w, save, x);
     emit_load(w, x, from);
@@ -298,7 +298,7 @@ static void copy_slot(struct rewrite *w, uint32_t to, uint32_t from, mreg avoid)
 
 static void emit_copy(struct rewrite *w, uint32_t to, uint32_t from) {
     if (in_memory(to) && in_memory(from))
-        copy_slot(w, to, from, NO_REG);
+        copy_slot(w, to, from);
     else if (in_memory(to))
         emit_store(w, to, from);
     else if (in_memory(from))
@@ -319,13 +319,9 @@ static void emit_swap(struct rewrite *w, uint32_t a, uint32_t b) {
         return;
     }
     uint32_t save = LOC_SLOT(scratch_slot(w, 1));
-    mreg reg = !in_memory(a) ? a : !in_memory(b) ? b : NO_REG;
     emit_copy(w, save, a);
     emit_copy(w, a, b);
-    if (in_memory(b))
-        copy_slot(w, b, save, reg);
-    else
-        emit_load(w, b, save);
+    emit_copy(w, b, save);
 }
 
 /* Emits the group of parallel moves l->p[from, to). */

@@ -182,14 +182,10 @@ static struct chain chain_add(struct form *m, struct chain a, struct chain b, en
 /* The product of the i-th and the j-th of 1, t, t(t-1)/2, ... is a sum of these: how often the k-th
  * is in it. */
 static unsigned chain_product_term(unsigned i, unsigned j, unsigned k) {
-    static const uint8_t term[3][3][FORM_DEGREE + 1] = {
-        {{1}, {0, 1}, {0, 0, 1}},
-        {{0, 1}, {0, 1, 2}, {0, 0, 2, 3}},
-        {{0, 0, 1}, {0, 0, 2, 3}, {0}},
-    };
+    static const uint8_t term[2][FORM_DEGREE + 1] = {{0, 1, 2}, {0, 0, 2, 3}};
     if (i == 0 || j == 0)
         return i + j == k;
-    return term[i][j][k];
+    return term[i + j - 2][k];
 }
 
 static struct chain chain_mul(struct form *m, struct chain a, struct chain b) {

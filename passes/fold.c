@@ -290,8 +290,8 @@ static void fold_set(struct fold *fo, value v, enum op op, const value o[3]) {
     in->op = (uint8_t)op;
     in->a = o[0];
     in->b = o[1];
-    in->c = is > 2 ? o[2] : NO_VALUE;
-    value gone[3] = {old.a, old.b, was > 2 ? old.c : NO_VALUE};
+    in->c = o[2];
+    const value gone[3] = {old.a, old.b, old.c};
     for (unsigned k = 0; k < was; k++)
         fold_unuse(fo, gone[k]);
 }
