@@ -19,6 +19,8 @@ struct pass_env {
 
 /* Every rewrite asks first: counts it, and says whether the limit still allows it. */
 bool pass_may(struct pass_env *env);
+/* What the driver counts stands under this name. */
+extern const char pass_pipeline[];
 /* Adds n to the counter "pass.name" of --stats. */
 void pass_count(struct pass_env *env, const char *name, uint64_t n);
 

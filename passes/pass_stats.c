@@ -22,6 +22,8 @@ struct pass_stats {
     bool timed;
 };
 
+const char pass_pipeline[] = "pipeline";
+
 struct pass_stats *pass_stats_new(bool timed) {
     struct pass_stats *s = xcalloc(1, sizeof *s);
     s->timed = timed;
@@ -71,12 +73,17 @@ void pass_stats_ran(struct pass_stats *s, const struct pass_info *p, bool change
     r->seconds += seconds;
 }
 
+static void print_counters(const struct pass_stats *s, const char *pass, struct text *out) {
+    for (uint32_t i = 0; i < s->ncounter; i++)
+        if (s->counter[i].pass == pass && s->counter[i].n > 0)
+            text_fmt(out, "%s.%s = %llu\n", pass, s->counter[i].name,
+                     (unsigned long long)s->counter[i].n);
+}
+
 void pass_stats_print(const struct pass_stats *s, struct text *out) {
+    print_counters(s, pass_pipeline, out);
     for (unsigned p = 0; p < pass_table_size; p++)
-        for (uint32_t i = 0; i < s->ncounter; i++)
-            if (s->counter[i].pass == pass_table[p].name && s->counter[i].n > 0)
-                text_fmt(out, "%s.%s = %llu\n", s->counter[i].pass, s->counter[i].name,
-                         (unsigned long long)s->counter[i].n);
+        print_counters(s, pass_table[p].name, out);
 }
 
 void pass_stats_print_times(const struct pass_stats *s, struct text *out) {

@@ -9,6 +9,7 @@
 
 #include "ir/validate.h"
 #include "ir/verify.h"
+#include "runtime/alloc.h"
 #include "runtime/bug.h"
 #include "runtime/names.h"
 
@@ -18,11 +19,21 @@ enum when {
     ALWAYS, /* what is not said otherwise */
     FULL,   /* at -O3, or when the code is kept (-S) */
     KEPT,   /* when the code is kept */
-    SMALL,  /* below -O3 not in large functions that were built simplified: little for its time */
+    SMALL,  /* not in large functions that were built simplified: what it finds is found later */
+    WORTH,  /* nor in those below -O3: little for its time */
 };
 
 /* Records from which on a function is large. */
+#ifndef LARGE
 #define LARGE 100000
+#endif
+
+/* Input and output take as long as eight instructions or more (2 ns), and of three to four records
+ * a large function is built with, one is left. */
+#define IO_RECORDS 32
+/* Static frequencies: a loop is taken to turn eight times, up to this many levels deep. */
+#define LOOP_SHIFT 3
+#define DEEPEST    10
 
 /* Passes, and what cleans up behind them if they changed anything. */
 struct stage {
@@ -57,9 +68,9 @@ static const struct stage level_2[] = {
     /* Loops around idioms may be idioms now. */
     {"clear-loop,mul-loop", CLEAN_UP},
     /* Decisions become arithmetic. */
-    {"flatten", CLEAN_UP, SMALL},
+    {"flatten", CLEAN_UP, WORTH},
     /* Ways that were shared by walks of different lengths are told apart. */
-    {"thread", CLEAN_UP, SMALL},
+    {"thread", CLEAN_UP, WORTH},
     /* What is left of balanced loops works on values. */
     {"promote", "fold,gvn,dce,forward,dse,fold,if-convert,dce"},
     /* What of it only computes need not loop. */
@@ -207,11 +218,15 @@ static void compact(struct driver *d) {
 }
 
 static bool runs_stage(const struct stage *s, int level, bool kept) {
-    return s->when == ALWAYS || s->when == SMALL || kept || (s->when == FULL && level == MAX_LEVEL);
+    return s->when == ALWAYS || s->when == SMALL || s->when == WORTH || kept ||
+           (s->when == FULL && level == MAX_LEVEL);
 }
 
-static bool is_superfluous(const struct stage *s, const struct func *f, int level) {
-    return s->when == SMALL && f->simplified && f->ninsn >= LARGE && level < MAX_LEVEL;
+/* Code that is kept gets all there is at -O3. */
+static bool is_superfluous(const struct driver *d, const struct stage *s, int level) {
+    bool may =
+        s->when == SMALL ? level < MAX_LEVEL || !d->o->kept : s->when == WORTH && level < MAX_LEVEL;
+    return may && d->f->simplified && d->f->ninsn >= LARGE;
 }
 
 static bool run_stage(struct driver *d, const struct stage *s, bool *stop) {
@@ -226,11 +241,62 @@ static int level_of(const struct pipeline_options *o) {
     return o->level < 0 ? 0 : o->level > MAX_LEVEL ? MAX_LEVEL : o->level;
 }
 
-static bool run_level(struct driver *d) {
+/* ---- how much a function is worth ---- */
+
+/* By block: how many loops begin there less how many ended before it, in layout order, where a loop
+ * is what stands between the ends of an edge that leads back.  A block that leads back to itself is
+ * none: mostly an idiom, which will be straight code. */
+static int32_t *loop_steps(const struct func *f) {
+    uint32_t *place = xcalloc(f->nblock, sizeof *place), n = 0;
+    int32_t *step = xcalloc((size_t)f->nblock + 1, sizeof *step);
+    IR_FOR_BLOCKS (f, b)
+        place[b.i] = n++;
+    IR_FOR_BLOCKS (f, b) {
+        const struct block_data *d = ir_block(f, b);
+        for (unsigned k = 0; k < d->nsucc; k++) {
+            if (place[d->succ[k].i] < place[b.i]) {
+                step[place[d->succ[k].i]]++;
+                step[place[b.i] + 1]--;
+            }
+        }
+    }
+    xfree(place);
+    return step;
+}
+
+/* Is most of the time of f that of its input and output, whatever is done to the rest?  By a static
+ * estimate of how often blocks run. */
+static bool is_mostly_io(const struct func *f) {
+    int32_t *step = loop_steps(f), depth = 0;
+    uint64_t io = 0, all = 0;
+    uint32_t n = 0;
+    IR_FOR_BLOCKS (f, b) {
+        depth += step[n++];
+        unsigned shift = LOOP_SHIFT * (unsigned)(depth < DEEPEST ? depth : DEEPEST);
+        IR_FOR_INSNS (f, b, v) {
+            all += UINT64_C(1) << shift;
+            io += (uint64_t)ir_has(f, v, EFF_IO) << shift;
+        }
+    }
+    xfree(step);
+    return io > all / IO_RECORDS;
+}
+
+/* The level whose passes f gets: -O1's, if it is large and they would hardly make it faster. */
+static int level_worth(struct driver *d) {
     int level = level_of(d->o);
+    if (level < 2 || d->o->kept || d->f->ninsn < LARGE || !is_mostly_io(d->f))
+        return level;
+    d->env.pass = pass_pipeline;
+    pass_count(&d->env, "mostly_io", 1);
+    return 1;
+}
+
+static bool run_level(struct driver *d) {
+    int level = level_worth(d);
     bool stop = false;
     for (const struct stage *s = pipeline_levels[level]; s->passes && !stop; s++) {
-        if (!runs_stage(s, level, d->o->kept) || is_superfluous(s, d->f, level))
+        if (!runs_stage(s, level, d->o->kept) || is_superfluous(d, s, level))
             continue;
         if (!run_stage(d, s, &stop))
             return false;
