@@ -272,6 +272,22 @@ static void collect_hints(struct ra *ra) {
     }
 }
 
+/* Backward: a phi that goes to a loop's head, by way of other phis even, wants the register there,
+ * rather than that of what it comes from: the ways of a loop end in a row of joins. */
+static void prefer_heads(struct ra *ra) {
+    for (uint32_t i = ra->m->ninsn; i-- > 0;) {
+        const struct minsn *in = &ra->insn[i];
+        if (!is_phi(ra, i))
+            continue;
+        uint32_t to = ra->hint[in->r[0]];
+        if (to == RA_NONE || !is_phi(ra, ra->def[to]) || to == in->r[1] || to == in->r[2])
+            continue;
+        for (unsigned n = 1; n < 3; n++)
+            if (in->r[n] != NO_REG && is_phi(ra, ra->def[in->r[n]]) && ra->def[in->r[n]] < i)
+                ra->hint[in->r[n]] = in->r[0];
+    }
+}
+
 static void reverse_fixed(struct ra *ra) {
     for (unsigned r = 0; r < MACH_MAX_PHYS; r++) {
         struct ra_fixed_list *l = &ra->fixed[r];
@@ -325,6 +341,7 @@ void ra_build_intervals(struct ra *ra) {
     ra->range = xgrow(ra->range, &ra->range_cap, (uint64_t)n + n / 4 + 1, sizeof *ra->range);
     ra->use = xgrow(ra->use, &ra->use_cap, (uint64_t)m->ninsn + m->ninsn / 2 + 1, sizeof *ra->use);
     collect_hints(ra);
+    prefer_heads(ra);
     for (uint32_t b = m->nblock; b-- > 0;)
         build_block(ra, &in, &live, b);
     if (live.n != 0)

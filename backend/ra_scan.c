@@ -15,6 +15,9 @@
 /* How many blocks a search for the shallowest place looks at. */
 #define DEPTH_SEARCH 64
 
+/* How many values, each of which wants the next one's register. */
+#define HINTS 64
+
 struct scan {
     struct ra *ra;
     uint32_t pos;
@@ -328,18 +331,19 @@ static void free_until(struct scan *s, const struct interval *iv, uint32_t *unti
 static int hinted(const struct ra *ra, const struct interval *iv) {
     if (ra->hint_reg[iv->vreg] >= 0)
         return ra->hint_reg[iv->vreg];
-    uint32_t h = ra->hint[iv->vreg];
-    if (h == RA_NONE)
-        return -1;
-    const struct interval *o = &ra->iv[h];
-    while (o->child && ra->iv[o->child].start <= iv->start)
-        o = &ra->iv[o->child];
-    if (o->reg < MACH_MAX_PHYS)
-        return o->reg;
-    /* The other is not placed yet: what it wants itself is the next best guess. */
-    uint32_t hh = ra->hint[h];
-    if (o->reg == RA_UNSET && hh != RA_NONE && ra->iv[hh].reg < MACH_MAX_PHYS)
-        return ra->iv[hh].reg;
+    /* Where the other is not placed yet, what it wants itself is the next best guess. */
+    uint32_t h = ra->hint[iv->vreg], last = iv->vreg;
+    for (unsigned n = 0; h != RA_NONE && n < HINTS; n++) {
+        const struct interval *o = &ra->iv[h];
+        while (o->child && ra->iv[o->child].start <= iv->start)
+            o = &ra->iv[o->child];
+        if (o->reg < MACH_MAX_PHYS)
+            return o->reg;
+        if (o->reg != RA_UNSET || ra->hint[h] == last)
+            return -1;
+        last = h;
+        h = ra->hint[h];
+    }
     return -1;
 }
 

@@ -380,13 +380,43 @@ static int explore_loop(struct explore *e, block b) {
     return (int)e->nloop++;
 }
 
+/* Singly, an iteration ends: goes on with the next, if there may be one. */
+static enum step follow_round(struct follower *r) {
+    struct explore *e = r->e;
+    struct func *f = e->f;
+    unsigned slot = ir_pred_slot(f, e->latch, e->head), n = 0;
+    struct way *w = r->w;
+    if (e->root.i && explore_local(e, e->root) &&
+        !explore_pointer(e, *ir_phi_operand(f, e->root, slot), &w->delta))
+        return GIVE_UP;
+    w->rounds++;
+    if (e->even && w->delta != e->step)
+        return WAY_ENDS;
+    w->dead = false;
+    e->whole = *w;
+    IR_FOR_INSNS (f, e->head, v) {
+        if (!ir_is(f, v, OP_PHI) || n == EXPLORE_PHIS)
+            break;
+        if (ir_at(f, v)->kind == KIND_CELL)
+            e->whole_next[n] = explore_cell_value(e, *ir_phi_operand(f, v, slot));
+        n++;
+    }
+    w->dead = w->rounds < e->rounds;
+    return w->dead ? GO_ON : WAY_ENDS;
+}
+
 /* Goes to successor n of the present block. */
 static enum step follow_edge(struct follower *r, unsigned n) {
     block to = ir_block(r->e->f, r->at)->succ[n];
     if (r->e->singly) {
-        r->w->dead = !same_block(to, r->e->head);
-        if (!r->w->dead || !explore_local(r->e, ir_terminator(r->e->f, to)))
-            return WAY_ENDS; /* at the head again, or outside */
+        if (same_block(to, r->e->head)) {
+            enum step s = follow_round(r);
+            r->from = r->at;
+            r->at = to;
+            return s;
+        }
+        if (!explore_local(r->e, ir_terminator(r->e->f, to)))
+            return WAY_ENDS; /* outside */
         r->from = r->at;
         r->at = to;
         return GO_ON;
@@ -507,6 +537,7 @@ static bool explore_way(struct explore *e, struct way *w, const bool *side, unsi
     w->nfree = EXPLORE_CELLS;
     w->delta = 0;
     w->entered = 0;
+    w->rounds = e->whole.rounds = 0;
     memset(w->out, 0, sizeof w->out);
     memset(w->out_offset, 0, sizeof w->out_offset);
     e->nfact = 0;
@@ -520,15 +551,11 @@ static bool explore_way(struct explore *e, struct way *w, const bool *side, unsi
         return false;
     e->followed++;
     e->decisions += w->ndecision;
-    return w->dead || follow_end(&r);
+    return w->dead || e->singly || follow_end(&r);
 }
 
 bool explore_upto(struct explore *e, struct way *w, const bool *side, unsigned nside) {
     return explore_way(e, w, side, nside);
-}
-
-node explore_next_cell(struct explore *e, value phi) {
-    return explore_cell_value(e, *ir_phi_operand(e->f, phi, ir_pred_slot(e->f, e->latch, e->head)));
 }
 
 /* The sides of the next way: the last fork taken at 0 is taken at not 0.  False after the last. */

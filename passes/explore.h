@@ -8,7 +8,7 @@
  * taken.  explore.c.
  *
  * Or the ways are followed one at a time, as `thread` wants them (explore_upto): inner loops and
- * scans round by round, each test that is not known a decision.
+ * scans round by round, each test that is not known a decision, and through several iterations.
  */
 #ifndef BFOPT_PASSES_EXPLORE_H
 #define BFOPT_PASSES_EXPLORE_H
@@ -65,6 +65,7 @@ struct way {
     unsigned ndecision;
     unsigned known; /* singly: tests that were no decisions */
     uint32_t entered; /* inner loops, a set */
+    unsigned rounds;  /* singly: iterations that ended */
 };
 
 struct explore {
@@ -76,6 +77,9 @@ struct explore {
     uint32_t nlocal, nblock; /* values and blocks made since are not the loop's */
     uint64_t steps;          /* instructions that may still be followed, altogether */
     bool singly;             /* for explore_upto */
+    unsigned rounds;         /* singly: iterations a way may have; */
+    bool even;               /* behind each the root has moved that far */
+    int64_t step;
 
     /* The loop at hand. */
     block head, latch;
@@ -127,6 +131,10 @@ struct explore {
         node is; /* its constant; none: not 0 */
     } fact[2 * EXPLORE_FORKS];
     unsigned nfact;
+
+    /* Singly: as the last iteration ended that did. */
+    struct way whole;
+    node whole_next[EXPLORE_PHIS]; /* the head's phis of cells, in order */
 };
 
 void explore_init(struct explore *e, struct func *f);
@@ -145,8 +153,6 @@ enum followed explore_follow(struct explore *e);
 /* Follows one way up to the first decision behind the given ones; false if it cannot be followed.
  * Alive is what gets to the head again, and only there outs are of interest. */
 bool explore_upto(struct explore *e, struct way *w, const bool *side, unsigned nside);
-/* The head's phi of a cell in the next iteration. */
-node explore_next_cell(struct explore *e, value phi);
 /* Makes dead the ways that end with other offsets than most.  (Most of those of the first time it
  * is called for a loop.) */
 void explore_agree(struct explore *e);

@@ -18,6 +18,11 @@
  * all of it, once the code is not shared by ways of different lengths.  So an iteration becomes a
  * tree of the decisions that are not known, each way through it straight code.
  *
+ * Where iterations end at the pointer they started with, a way goes on through the next ones, as
+ * long as the tree has room: a digit that was just set to 0 or 1 need not be asked for again, and
+ * what several iterations leave behind is stored once.  Such a way ends with the last iteration
+ * that the tree followed to its end.
+ *
  * The tree grows where an iteration most likely goes, if each decision is a coin toss, up to a
  * bound, if its first ways look promising: they are likely, and know the outcome of some test. Ways
  * that are not in it are left to the old loop, which starts the iteration over: nothing is stored
@@ -36,11 +41,14 @@
 #include "passes/pass.h"
 #include "runtime/alloc.h"
 
-#define TRIAL     12                  /* decisions that show whether a tree is worth it */
-#define DECISIONS 40                  /* of one that is */
-#define NODES     (2 * DECISIONS + 1) /* ways, and their beginnings */
-#define CERTAIN   (1U << 20)          /* the weight of all ways together */
-#define TRIES     8                   /* that may fail in a row */
+#define TRIAL     12                 /* decisions that show whether a tree is worth it */
+#define DECISIONS 40                 /* of one that is */
+#define ROUNDS    8                  /* iterations that may follow each other on a way, */
+#define REPEATED  160                /* and decisions of such a tree */
+#define NODES     (2 * REPEATED + 1) /* ways, and their beginnings */
+#define RESERVE   1000               /* steps that are left to other loops' trials */
+#define CERTAIN   (1U << 20)         /* the weight of all ways together */
+#define TRIES     8                  /* that may fail in a row */
 
 /* A beginning of ways; or a way, if nothing more is to be decided. */
 struct twig {
@@ -51,7 +59,8 @@ struct twig {
     unsigned side[2];
     node cond;
     struct way way;
-    node next[EXPLORE_PHIS]; /* of a way: the head's phis of cells, in order */
+    struct way whole;        /* up to the end of an iteration */
+    node next[EXPLORE_PHIS]; /* the head's phis there, of cells, in order */
 };
 
 /* An edge that leaves the tree. */
@@ -73,7 +82,7 @@ struct thread {
     bool changed;
 
     /* The loop at hand. */
-    struct twig twig[NODES];
+    struct twig *twig; /* NODES */
     unsigned ntwig;
     value phi[EXPLORE_PHIS]; /* of the head */
     unsigned nphi;
@@ -96,13 +105,8 @@ static unsigned add_twig(struct thread *t, unsigned parent, bool zero, uint32_t 
     t->twig[t->ntwig].parent = parent;
     t->twig[t->ntwig].zero = zero;
     t->twig[t->ntwig].weight = weight;
+    t->twig[t->ntwig].whole.rounds = 0;
     return t->ntwig++;
-}
-
-static void keep_next(struct thread *t, struct twig *k) {
-    for (unsigned i = 0; i < t->nphi; i++)
-        if (ir_at(t->f, t->phi[i])->kind == KIND_CELL)
-            k->next[i] = explore_next_cell(&t->e, t->phi[i]);
 }
 
 /* Follows the code from a twig on to the next decision; room: for twigs. */
@@ -117,8 +121,8 @@ static bool see_twig(struct thread *t, unsigned n, unsigned room) {
     if (!explore_upto(&t->e, &k->way, side, depth))
         return false;
     k->state = !k->way.dead ? WAY : k->way.open ? FORK : DEAD;
-    if (k->state == WAY)
-        keep_next(t, k);
+    k->whole = t->e.whole;
+    memcpy(k->next, t->e.whole_next, t->nphi * sizeof *k->next);
     if (k->state != FORK)
         return true;
     if (t->ntwig + 2 > room) {
@@ -158,21 +162,20 @@ static int64_t usual_move(const struct thread *t) {
     return usual;
 }
 
-/* A loop whose pointer moves by the same distance in each iteration is a better one. */
-static void agree(struct thread *t) {
-    int64_t usual = usual_move(t);
-    for (unsigned i = 0; i < t->ntwig; i++)
-        if (t->twig[i].state == WAY && t->twig[i].way.delta != usual)
-            t->twig[i].state = DEAD;
-}
-
-/* Forks that lead to no way are dead. */
-static void prune(struct thread *t) {
+/* What the tree did not follow to the end of an iteration ends with the one before. */
+static void cut_back(struct thread *t) {
     for (unsigned i = t->ntwig; i-- > 0;) {
         struct twig *k = &t->twig[i];
-        if (k->state == FORK && t->twig[k->side[0]].state == DEAD &&
-            t->twig[k->side[1]].state == DEAD)
+        if (k->state == UNSEEN || k->state == LATER || k->state == DEAD)
+            k->state = k->whole.rounds > 0 ? WAY : DEAD;
+        if (k->state != FORK)
+            continue;
+        const struct twig *yes = &t->twig[k->side[0]], *no = &t->twig[k->side[1]];
+        if (yes->state == DEAD && no->state == DEAD)
             k->state = DEAD;
+        else if (yes->state == WAY && no->state == WAY && k->whole.rounds > 0 &&
+                 yes->whole.rounds == k->whole.rounds && no->whole.rounds == k->whole.rounds)
+            k->state = WAY;
     }
 }
 
@@ -190,10 +193,7 @@ static bool list_phis(struct thread *t) {
 }
 
 static bool grow(struct thread *t, unsigned decisions) {
-    for (unsigned i = 0; i < t->ntwig; i++)
-        if (t->twig[i].state == LATER)
-            t->twig[i].state = UNSEEN;
-    for (int n = likeliest(t); n >= 0; n = likeliest(t))
+    for (int n = likeliest(t); n >= 0 && t->e.steps > RESERVE; n = likeliest(t))
         if (!see_twig(t, (unsigned)n, 2 * decisions + 1))
             return false;
     return true;
@@ -216,16 +216,27 @@ static bool pays(struct thread *t) {
     return leaves && weight > CERTAIN / 8 && known >= weight;
 }
 
-static bool make_tree(struct thread *t) {
+static void plant(struct thread *t, unsigned rounds) {
+    t->e.rounds = rounds;
+    if (!t->twig)
+        t->twig = xalloc(NODES, sizeof *t->twig);
     t->ntwig = 0;
     add_twig(t, 0, false, CERTAIN);
-    if (!list_phis(t) || !grow(t, TRIAL) || !pays(t) || !grow(t, DECISIONS))
+}
+
+static bool make_tree(struct thread *t) {
+    t->e.even = false;
+    plant(t, 1);
+    if (!list_phis(t) || !grow(t, TRIAL) || !pays(t))
         return false;
-    for (unsigned i = 0; i < t->ntwig; i++)
-        if (t->twig[i].state == LATER)
-            t->twig[i].state = DEAD;
-    agree(t);
-    prune(t);
+    /* A loop whose pointer moves by the same distance in each iteration is a better one. */
+    t->e.even = true;
+    t->e.step = usual_move(t);
+    bool stays = t->e.step == 0;
+    plant(t, stays ? ROUNDS : 1);
+    if (!grow(t, stays ? REPEATED : DECISIONS))
+        return false;
+    cut_back(t);
     return true;
 }
 
@@ -288,7 +299,7 @@ static bool is_stored(struct thread *t, const struct way_cell *c) {
 
 static void write_way(struct thread *t, const struct twig *k, block b) {
     struct func *f = t->f;
-    const struct way *w = &k->way;
+    const struct way *w = &k->whole;
     for (unsigned i = 0; i < w->ncell; i++)
         if (is_stored(t, &w->cell[i]))
             t->needed[w->cell[i].now.i] = true;
@@ -472,6 +483,7 @@ static void finish(struct thread *t) {
     xfree(t->outer);
     xfree(t->walks);
     xfree(t->taken);
+    xfree(t->twig);
     xfree(t->made);
     xfree(t->log);
     xfree(t->needed);
