@@ -148,7 +148,7 @@ void ir_reserve_blocks(struct func *f, uint32_t n) {
 }
 
 void ir_trim(struct func *f) {
-    uint64_t want = (uint64_t)f->ninsn + f->ninsn / 8 + 16;
+    uint64_t want = (uint64_t)f->ninsn + f->ninsn / 3 + 16;
     if (want < f->insn_cap)
         resize_insns(f, (uint32_t)want);
 }

@@ -207,13 +207,13 @@ static bool run_list(struct driver *d, const char *names, bool *stop) {
     return true;
 }
 
-/* Side tables have a place for every record, and walks jump over dead ones: where most are dead,
+/* Side tables have a place for every record, and walks jump over dead ones: where many are dead,
  * the function is rebuilt without them.  Small functions keep their numbers, which makes their
  * dumps easier to compare. */
 #define COMPACT_FROM 4096
 
 static void compact(struct driver *d) {
-    if (d->f->ninsn >= COMPACT_FROM && d->f->ndead > d->f->ninsn / 2)
+    if (d->f->ninsn >= COMPACT_FROM && d->f->ndead > d->f->ninsn / 3)
         ir_compact(d->f);
 }
 
