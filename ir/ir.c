@@ -544,6 +544,9 @@ block ir_split_block(struct func *f, value at) {
     IR_FOR_INSNS (f, s, v)
         f->home[v.i] = s;
     move_edges(f, b, s);
+    d = ir_block(f, b);
+    d->succ[0] = d->succ[1] = NO_BLOCK;
+    d->nsucc = 0;
     ir_jmp(f, b, s, NO_SRC);
     return s;
 }

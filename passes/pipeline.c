@@ -67,6 +67,8 @@ static const struct stage level_2[] = {
      "offset-merge,home,peel,inbounds,if-convert,forward,fold,dse,dce"},
     /* Loops around idioms may be idioms now. */
     {"clear-loop,mul-loop", CLEAN_UP},
+    /* Choices that are not taken only count. */
+    {"row", CLEAN_UP},
     /* Decisions become arithmetic. */
     {"flatten", CLEAN_UP, WORTH},
     /* Ways that were shared by walks of different lengths are told apart. */

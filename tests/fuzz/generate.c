@@ -104,6 +104,8 @@ static void scan(struct text *out, struct rng *r) {
 struct mood;
 static void pieces(struct text *out, struct rng *r, const struct mood *m, unsigned n,
                    unsigned depth);
+static void piece(struct text *out, struct rng *r, const struct mood *m, unsigned size,
+                  unsigned depth);
 
 /* +++[- ... ]: a loop that counts while its body comes back. */
 static void nest(struct text *out, struct rng *r, const struct mood *m, unsigned size,
@@ -385,6 +387,7 @@ enum kind {
     DIGITS,
     COUNTER,
     JOURNEY,
+    CHOICES,
     NEST,
     IF,
     WILD,
@@ -397,7 +400,7 @@ struct mood {
 };
 
 static void make_mood(struct mood *m, struct rng *r) {
-    static const uint8_t usual[NKIND] = {20, 16, 8, 4, 8, 12, 4, 6, 2, 4, 1, 3, 2, 12, 8, 4};
+    static const uint8_t usual[NKIND] = {20, 16, 8, 4, 8, 12, 4, 6, 2, 4, 1, 3, 2, 2, 12, 8, 4};
     m->sum = 0;
     for (unsigned k = 0; k < NKIND; k++) {
         uint32_t f = rng_below(r, 8); /* some are left out, some come much more often */
@@ -455,6 +458,60 @@ static void journey(struct text *out, struct rng *r, const struct mood *m, unsig
     move(out, -mark);
 }
 
+/* What a choice chooses, from its mark (the cell behind the counter), which is not 0: something is
+ * done, mostly near; at its end the pointer is `s` further, on a cell that is 0, as a rule. */
+static void chosen(struct text *out, struct rng *r, const struct mood *m, int s, int mark,
+                   unsigned depth) {
+    static const char *const what[] = {"+", "-", "[-]", ".", ",", "[-]+++", "[->+<]", "[>]", "++"};
+    add(out, mark);
+    move(out, rng_below(r, 12) ? s : 0);
+    add(out, rng_below(r, 12) ? -mark : mark);
+    for (unsigned n = rng_below(r, 3); n > 0; n--) {
+        int d = rng_below(r, 5) ? distance(r) : -2 * s; /* the counter, now and then */
+        move(out, d);
+        if (depth < MAX_DEPTH && rng_below(r, 8) == 0)
+            piece(out, r, m, 2, depth + 1);
+        else
+            text_put(out, what[rng_below(r, 9)]);
+        move(out, -d);
+    }
+}
+
+/* <<->>-<<[>]>+[...] again and again: choices by one number, as in compiled programs.  Count down,
+ * and do something if that made 0. */
+static void choices(struct text *out, struct rng *r, const struct mood *m, unsigned depth) {
+    static const int strides[] = {1, 1, 1, 1, -1, 2, -3}, steps[] = {-1, -1, -1, 1, 3};
+    int s = pick(r, strides, 7), step = pick(r, steps, 5), mark = rng_below(r, 5) ? -1 : 1;
+    unsigned n = 4 + rng_below(r, 16);
+    move(out, -2 * s);
+    if (rng_below(r, 6))
+        clear_cell(out, r);
+    if (rng_below(r, 6) == 0)
+        text_char(out, ',');
+    else
+        add(out, -step * (int)rng_below(r, n + 2));
+    for (unsigned k = 0; k < 2; k++) {
+        move(out, s);
+        if (rng_below(r, 8))
+            clear_cell(out, r);
+    }
+    for (; n > 0; n--) {
+        move(out, -2 * s);
+        add(out, rng_below(r, 40) ? step : amount(r));
+        move(out, 2 * s);
+        add(out, mark);
+        move(out, -2 * s);
+        text_char(out, '[');
+        move(out, s);
+        text_char(out, ']');
+        move(out, rng_below(r, 60) ? s : -s);
+        add(out, -mark);
+        text_char(out, '[');
+        chosen(out, r, m, s, mark, depth);
+        text_char(out, ']');
+    }
+}
+
 static void piece(struct text *out, struct rng *r, const struct mood *m, unsigned size,
                   unsigned depth) {
     unsigned inner = depth < MAX_DEPTH && size > 1 ? 1 + rng_below(r, size) : 0;
@@ -498,6 +555,9 @@ static void piece(struct text *out, struct rng *r, const struct mood *m, unsigne
         break;
     case JOURNEY:
         journey(out, r, m, inner > 1 ? inner : 1, depth);
+        break;
+    case CHOICES:
+        choices(out, r, m, depth);
         break;
     case NEST:
         nest(out, r, m, inner, depth);
