@@ -63,7 +63,7 @@ struct way {
     unsigned nfree; /* of them: accessed before the first decision whose other way is dead */
     struct decision decision[EXPLORE_FORKS];
     unsigned ndecision;
-    unsigned known; /* singly: tests that were no decisions */
+    unsigned known;   /* singly: tests that were no decisions */
     uint32_t entered; /* inner loops, a set */
     unsigned rounds;  /* singly: iterations that ended */
 };

@@ -48,6 +48,7 @@
 #define NODES     (2 * REPEATED + 1) /* ways, and their beginnings */
 #define RESERVE   1000               /* steps that are left to other loops' trials */
 #define CERTAIN   (1U << 20)         /* the weight of all ways together */
+#define LONGER    (CERTAIN / 32)     /* rounds by which a larger tree has to do more */
 #define TRIES     8                  /* that may fail in a row */
 
 /* A beginning of ways; or a way, if nothing more is to be decided. */
@@ -193,6 +194,9 @@ static bool list_phis(struct thread *t) {
 }
 
 static bool grow(struct thread *t, unsigned decisions) {
+    for (unsigned i = 0; i < t->ntwig; i++)
+        if (t->twig[i].state == LATER)
+            t->twig[i].state = UNSEEN;
     for (int n = likeliest(t); n >= 0 && t->e.steps > RESERVE; n = likeliest(t))
         if (!see_twig(t, (unsigned)n, 2 * decisions + 1))
             return false;
@@ -224,6 +228,29 @@ static void plant(struct thread *t, unsigned rounds) {
     add_twig(t, 0, false, CERTAIN);
 }
 
+/* How many iterations the tree does at once, by the coins; one is CERTAIN. */
+static uint64_t count_rounds(const struct thread *t) {
+    uint64_t n = 0;
+    for (unsigned i = 0; i < t->ntwig; i++)
+        if (t->twig[i].state != FORK)
+            n += (uint64_t)t->twig[i].weight * t->twig[i].whole.rounds;
+    return n;
+}
+
+/* A larger tree, as long as that makes ways longer. */
+static bool grow_rounds(struct thread *t) {
+    uint64_t before, now = 0;
+    unsigned n = DECISIONS / 2;
+    do {
+        before = now;
+        if (!grow(t, n))
+            return false;
+        now = count_rounds(t);
+        n += n < DECISIONS ? DECISIONS / 2 : DECISIONS;
+    } while (n <= REPEATED && now >= before + LONGER);
+    return true;
+}
+
 static bool make_tree(struct thread *t) {
     t->e.even = false;
     plant(t, 1);
@@ -232,9 +259,8 @@ static bool make_tree(struct thread *t) {
     /* A loop whose pointer moves by the same distance in each iteration is a better one. */
     t->e.even = true;
     t->e.step = usual_move(t);
-    bool stays = t->e.step == 0;
-    plant(t, stays ? ROUNDS : 1);
-    if (!grow(t, stays ? REPEATED : DECISIONS))
+    plant(t, t->e.step == 0 ? ROUNDS : 1);
+    if (t->e.step == 0 ? !grow_rounds(t) : !grow(t, DECISIONS))
         return false;
     cut_back(t);
     return true;
