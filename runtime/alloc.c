@@ -172,7 +172,7 @@ static void *alloc_moved(void *p, uint32_t cap, size_t size) {
     return q;
 }
 
-void *xgrow(void *p, uint32_t *cap, uint64_t need, size_t size) {
+void *xgrow_more(void *p, uint32_t *cap, uint64_t need, size_t size) {
     if (need <= *cap)
         return alloc_moved(p, *cap, size);
     if (need > UINT32_MAX)

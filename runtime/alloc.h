@@ -48,7 +48,10 @@ void xfree(void *p);
 
 /* Grows an array so that index `need - 1` is valid: p has *cap elements of `size` bytes; returns
  * the array, perhaps moved, and updates *cap (by doubling; 32-bit because indexes are). */
-void *xgrow(void *p, uint32_t *cap, uint64_t need, size_t size);
+void *xgrow_more(void *p, uint32_t *cap, uint64_t need, size_t size);
+static inline void *xgrow(void *p, uint32_t *cap, uint64_t need, size_t size) {
+    return need <= *cap && !ALLOC_MOVES ? p : xgrow_more(p, cap, need, size);
+}
 
 /* Calls work(argument).  False: memory ran out inside, on this thread, and the work was left there
  * and then, by longjmp: what it had allocated is lost, and it may hold no lock and have nothing
