@@ -35,17 +35,16 @@ uint64_t bytes_of_string(const struct emitted *e, uint32_t string) {
 
 /* Assigns label offsets.  padding: alignments take their largest padding, else what they need.
  * Returns the total. */
-static uint64_t place_labels(struct bytes *b, const struct emitted *e,
-                             const struct x64_encoder *encoder, bool padding) {
-    uint64_t at = 0;
-    b->code_size = 0;
-    for (uint32_t n = 0; n < e->n && at <= INT32_MAX; n++) {
-        const struct item *i = &e->item[n];
-        if (n == e->code_end)
-            b->code_size = (uint32_t)at;
+static uint64_t place_labels(struct bytes *b, const struct emitted *e, bool padding) {
+    uint64_t at = 0, code_size = UINT64_MAX;
+    for (uint32_t k = 0; k < b->nmark && at <= INT32_MAX; k++) {
+        const struct item *i = &e->item[b->mark[k].item];
+        at += b->mark[k].before;
+        if (b->mark[k].item >= e->code_end && code_size == UINT64_MAX)
+            code_size = at;
         switch (kind_of(i)) {
         case ITEM_INSN:
-            at += x64_length(encoder, b->templ[n]);
+            at += b->length[b->mark[k].item];
             break;
         case ITEM_LABEL:
             b->label[i->in.disp] = (uint32_t)at;
@@ -59,46 +58,62 @@ static uint64_t place_labels(struct bytes *b, const struct emitted *e,
             break;
         }
     }
-    if (e->code_end == e->n)
-        b->code_size = (uint32_t)at;
+    at += b->rest;
+    b->code_size = (uint32_t)(code_size == UINT64_MAX ? at : code_size);
     return at;
+}
+
+static void find_template(struct bytes *b, const struct emitted *e, struct x64_encoder *encoder,
+                          uint32_t n) {
+    b->templ[n] = x64_template(encoder, &e->item[n].in);
+    b->length[n] = (uint8_t)x64_length(encoder, b->templ[n]);
 }
 
 /* Gives near branches the short form, by the offsets of place_labels with padding. */
 static bool shorten_branches(struct bytes *b, struct emitted *e, struct x64_encoder *encoder) {
     bool changed = false;
     int64_t at = 0;
-    for (uint32_t n = 0; n < e->code_end; n++) {
+    for (uint32_t k = 0; k < b->nmark && b->mark[k].item < e->code_end; k++) {
+        uint32_t n = b->mark[k].item;
         struct item *i = &e->item[n];
+        at += b->mark[k].before;
         if (kind_of(i) == ITEM_ALIGN)
             at += i->in.disp - 1;
         if (kind_of(i) != ITEM_INSN)
             continue;
-        at += x64_length(encoder, b->templ[n]);
-        if (!is_branch(i) || x64_size(i->in.operand[0]) == 1 ||
-            i->in.mnemonic == ZYDIS_MNEMONIC_CALL)
+        at += b->length[n];
+        if (x64_size(i->in.operand[0]) == 1 || i->in.mnemonic == ZYDIS_MNEMONIC_CALL)
             continue;
         int64_t distance = (int64_t)b->label[i->in.disp] - at;
         if (distance < -128 || distance > 127)
             continue;
         i->in.operand[0] = x64_operand(X64_LABEL, 1);
-        b->templ[n] = x64_template(encoder, &i->in);
+        find_template(b, e, encoder, n);
         changed = true;
     }
     return changed;
 }
 
 static void find_templates(struct bytes *b, const struct emitted *e, struct x64_encoder *encoder) {
+    uint32_t cap = 0;
     b->templ = xalloc(e->n, sizeof *b->templ);
+    b->length = xcalloc(e->n, sizeof *b->length);
     for (uint32_t n = 0; n < e->n; n++) {
-        if (kind_of(&e->item[n]) == ITEM_INSN)
-            b->templ[n] = x64_template(encoder, &e->item[n].in);
-        b->nsite += (e->item[n].in.tag & ITEM_TRAP) != 0;
+        const struct item *i = &e->item[n];
+        if (kind_of(i) == ITEM_INSN)
+            find_template(b, e, encoder, n);
+        b->nsite += (i->in.tag & ITEM_TRAP) != 0;
+        if (kind_of(i) == ITEM_INSN && !is_branch(i)) {
+            b->rest += b->length[n];
+            continue;
+        }
+        b->mark = xgrow(b->mark, &cap, (uint64_t)b->nmark + 1, sizeof *b->mark);
+        b->mark[b->nmark++] = (struct bytes_mark){n, b->rest};
+        b->rest = 0;
     }
 }
 
-static void find_sites(struct bytes *b, const struct emitted *e,
-                       const struct x64_encoder *encoder) {
+static void find_sites(struct bytes *b, const struct emitted *e) {
     uint32_t at = 0, site = 0;
     b->site = xalloc(b->nsite, sizeof *b->site);
     for (uint32_t n = 0; n < e->code_end; n++) {
@@ -109,13 +124,12 @@ static void find_sites(struct bytes *b, const struct emitted *e,
             continue;
         if (i->in.tag & ITEM_TRAP)
             b->site[site++] = (struct trap_site){at, i->src};
-        at += x64_length(encoder, b->templ[n]);
+        at += b->length[n];
     }
     assert(site == b->nsite && at == b->code_size);
 }
 
-struct trap_site *bytes_places(const struct bytes *b, const struct emitted *e,
-                               const struct x64_encoder *encoder, uint32_t *n) {
+struct trap_site *bytes_places(const struct bytes *b, const struct emitted *e, uint32_t *n) {
     struct trap_site *place = NULL;
     uint32_t at = 0, cap = 0;
     *n = 0;
@@ -129,7 +143,7 @@ struct trap_site *bytes_places(const struct bytes *b, const struct emitted *e,
             place = xgrow(place, &cap, (uint64_t)*n + 1, sizeof *place);
             place[(*n)++] = (struct trap_site){at, i->src};
         }
-        at += x64_length(encoder, b->templ[k]);
+        at += b->length[k];
     }
     return place;
 }
@@ -140,15 +154,15 @@ bool bytes_layout(struct bytes *b, struct emitted *e, struct x64_encoder *encode
     find_templates(b, e, encoder);
     uint64_t bound = 0;
     for (int round = 0; round < 2; round++) {
-        bound = place_labels(b, e, encoder, true);
+        bound = place_labels(b, e, true);
         if (bound > INT32_MAX)
             return false;
         if (!shorten_branches(b, e, encoder))
             break;
     }
-    b->size = (uint32_t)place_labels(b, e, encoder, false);
+    b->size = (uint32_t)place_labels(b, e, false);
     assert(b->size <= bound);
-    find_sites(b, e, encoder);
+    find_sites(b, e);
     return true;
 }
 
@@ -156,6 +170,8 @@ void bytes_free(struct bytes *b) {
     xfree(b->label);
     xfree(b->site);
     xfree(b->templ);
+    xfree(b->length);
+    xfree(b->mark);
     *b = (struct bytes){0};
 }
 
@@ -187,7 +203,7 @@ void bytes_write(const struct bytes *b, const struct emitted *e, const struct x6
         uint32_t end;
         switch (kind_of(i)) {
         case ITEM_INSN:
-            end = at + x64_length(encoder, b->templ[n]);
+            end = at + b->length[n];
             x64_write(encoder, b->templ[n], &i->in, relative(b, i, end), to + at);
             at = end;
             break;
@@ -207,8 +223,7 @@ void bytes_write(const struct bytes *b, const struct emitted *e, const struct x6
     assert(at == b->size);
 }
 
-uint32_t bytes_verify(const struct bytes *b, const struct emitted *e,
-                      const struct x64_encoder *encoder, const uint8_t *code) {
+uint32_t bytes_verify(const struct bytes *b, const struct emitted *e, const uint8_t *code) {
     uint32_t at = 0, count = 0;
     for (uint32_t n = 0; n < e->code_end; n++) {
         const struct item *i = &e->item[n];
@@ -219,7 +234,7 @@ uint32_t bytes_verify(const struct bytes *b, const struct emitted *e,
             bug("emit: label %d is at %u, not %u", i->in.disp, at, b->label[i->in.disp]);
         if (kind_of(i) != ITEM_INSN)
             continue;
-        uint32_t length = x64_length(encoder, b->templ[n]);
+        uint32_t length = b->length[n];
         if (!x64_verify(&i->in, relative(b, i, at + length), code + at, length, &why))
             bug("emit: at offset %u, item %u: %s", at, n, why);
         at += length;

@@ -21,11 +21,16 @@ struct bytes {
     struct trap_site *site;   /* sorted by code offset */
     uint32_t nsite;
     uint32_t *templ; /* of each item that is an instruction */
+    uint8_t *length; /* of each item that is an instruction, in bytes; else 0 */
+    struct bytes_mark {
+        uint32_t item;    /* a label, an alignment, a branch, a string */
+        uint32_t before;  /* bytes of instructions between the last one and it */
+    } * mark;             /* where offsets change otherwise than by what stands there */
+    uint32_t nmark, rest; /* bytes behind the last one */
 };
 
 /* The source position of every instruction, as fault_unit.place; the caller frees it. */
-struct trap_site *bytes_places(const struct bytes *b, const struct emitted *e,
-                               const struct x64_encoder *encoder, uint32_t *n);
+struct trap_site *bytes_places(const struct bytes *b, const struct emitted *e, uint32_t *n);
 
 /* Chooses the width of each branch (recorded in the stream) and all offsets.  False: the code would
  * be larger than branches reach. */
@@ -35,8 +40,7 @@ void bytes_write(const struct bytes *b, const struct emitted *e, const struct x6
                  uint8_t *to);
 /* Decodes what bytes_write wrote and compares each instruction with the stream; any difference is a
  * bug().  Returns the number of instructions. */
-uint32_t bytes_verify(const struct bytes *b, const struct emitted *e,
-                      const struct x64_encoder *encoder, const uint8_t *code);
+uint32_t bytes_verify(const struct bytes *b, const struct emitted *e, const uint8_t *code);
 void bytes_free(struct bytes *b);
 
 /* Where an item at `offset` starts: behind the padding of alignments. */

@@ -18,7 +18,7 @@ static bool write_to_pool(struct code_pool *pool, struct jit_unit *u, const stru
     uint8_t *code = xcalloc(1, (size_t)b->size + X64_SLACK);
     bytes_write(b, e, encoder, code);
 #ifndef NDEBUG
-    bytes_verify(b, e, encoder, code);
+    bytes_verify(b, e, code);
 #endif
     u->memory = (struct code_memory){.base = code_pool_add(pool, code, b->size)};
     xfree(code);
@@ -31,16 +31,15 @@ static bool write_code(struct jit_unit *u, const struct bytes *b, const struct e
         return false;
     bytes_write(b, e, encoder, u->memory.base);
 #ifndef NDEBUG
-    bytes_verify(b, e, encoder, u->memory.base);
+    bytes_verify(b, e, u->memory.base);
 #endif
     return code_memory_seal(&u->memory);
 }
 
-static void describe(struct jit_unit *u, struct bytes *b, const struct emitted *e,
-                     const struct x64_encoder *encoder) {
+static void describe(struct jit_unit *u, struct bytes *b, const struct emitted *e) {
     uint32_t nplace = 0;
     if (e->places)
-        u->place = bytes_places(b, e, encoder, &nplace);
+        u->place = bytes_places(b, e, &nplace);
     u->site = b->site;
     b->site = NULL;
     u->entry = b->label[LABEL_ENTER];
@@ -70,7 +69,7 @@ bool jit_make_in(struct jit_store *store, struct jit_unit *u, struct emitted *e,
              write_code(u, &b, e, encoder);
     }
     if (ok)
-        describe(u, &b, e, encoder);
+        describe(u, &b, e);
     else
         jit_free(u);
     bytes_free(&b);
