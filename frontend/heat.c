@@ -59,8 +59,8 @@ static void heat_add_loop(struct heat *h, const struct heat_loop *l, const struc
     struct heat_loop add = *l;
     if (close->kind == T0_CLOSE) {
         const struct tier_loop *c = &h->t->loop[close->arg];
-        add.rounds = tiers_rounds(c);
-        add.entries = c->entries;
+        add.rounds = tiers_rounds(h->t, (uint32_t)close->arg);
+        add.entries = h->t->slot[close->arg].entries;
         add.unit_entries = c->unit_entries;
         add.trips = c->trips;
     }

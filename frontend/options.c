@@ -216,6 +216,9 @@ static bool opt_apply(struct options *o, enum option_id id, const char *value, i
     case OPT_PERF_MAP:
         o->perf_map = true;
         break;
+    case OPT_TIER_MAX:
+        o->tier_max = choice == 0 ? TIERS_INTERPRET : choice == 1 ? TIERS_BASELINE : TIERS_ALL;
+        break;
     case OPT_TIER_WAIT:
         o->tier_wait = true;
         break;

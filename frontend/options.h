@@ -8,6 +8,7 @@
 
 #include "runtime/rt.h"
 #include "runtime/text.h"
+#include "runtime/tiers.h"
 
 /* Rounds after which compiling a loop is likely to pay (docs/performance.md). */
 #define TIER_THRESHOLD 500
@@ -45,6 +46,7 @@ struct options {
     enum action action;
     enum engine engine;
     bool interp_switch;
+    enum tier_max tier_max;
     uint32_t tier_threshold, tier_seed;
     bool tier_wait, tier_log, perf_map;
     enum profile_mode profile;

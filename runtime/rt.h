@@ -41,6 +41,13 @@ struct rt;
  * behind it, unless rt->end says that the run is over. */
 typedef uint8_t *rt_loop(struct rt *rt, uint8_t *pointer, uint32_t number);
 
+/* What generated code knows of a loop of the tiers (runtime/tiers.h); 16 bytes. */
+struct rt_slot {
+    rt_loop *run;
+    uint32_t budget; /* rounds until rt->look is asked */
+    uint32_t entries;
+};
+
 struct rt {
     /* Used by generated code at fixed offsets (backend/x64): keep the order. */
     uint8_t *out_pos, *out_limit;                /* next free byte; first byte past the buffer */
@@ -71,8 +78,9 @@ struct rt {
     volatile int asked; /* what sig_atomic_t is; its header declares much else */
 
     /* Units of the tiers (runtime/tiers.h) reach other loops through these. */
-    rt_loop **loop;     /* by number of a loop: runs it */
-    rt_loop *loop_deep; /* instead, while the stack pointer is below stack_limit */
+    struct rt_slot *loop; /* by number of a loop */
+    rt_loop *loop_deep;   /* runs it while the stack pointer is below stack_limit */
+    rt_loop *look;        /* at its head, its budget is used up: NULL if it is to go on */
     void *stack_limit;
     struct tiers *tiers;
 

@@ -43,23 +43,23 @@ static bool tier0_is_multiply(const struct bf_op *op, uint32_t open, uint32_t cl
     return at == 0 && (home == 1 || home == -1);
 }
 
-/* What the loop at op[open] is; gives it a number if it is nothing simple, or if loops are
- * counted. */
-static void tier0_quicken(struct tiers *t, uint32_t open, uint32_t parent) {
-    struct bf_op *op = t->op;
+enum tier_kind tier0_kind(const struct bf_op *op, uint32_t open) {
     uint32_t close = (uint32_t)op[open].arg;
-    if (t->profile != NULL)
+    if (close == open + 2 && op[open + 1].kind == BF_ADD && (op[open + 1].arg & 1) != 0)
+        return T0_CLEAR;
+    if (close == open + 2 && op[open + 1].kind == BF_MOVE)
+        return T0_SCAN;
+    if (close - open < CLEVER && tier0_is_multiply(op, open, close))
+        return T0_MULTIPLY;
+    return T0_OPEN;
+}
+
+/* Gives the loop a number if it is nothing simple, or if loops are counted. */
+static void tier0_quicken(struct tiers *t, uint32_t open, uint32_t parent) {
+    enum tier_kind kind = tier0_kind(t->op, open);
+    if (t->profile != NULL || kind == T0_OPEN)
         tiers_number(t, open, parent);
-    if (close == open + 2 && op[open + 1].kind == BF_ADD && (op[open + 1].arg & 1) != 0) {
-        op[open].kind = T0_CLEAR;
-    } else if (close == open + 2 && op[open + 1].kind == BF_MOVE) {
-        op[open].kind = T0_SCAN;
-    } else if (close - open < CLEVER && tier0_is_multiply(op, open, close)) {
-        op[open].kind = T0_MULTIPLY;
-    } else {
-        tiers_number(t, open, parent);
-        op[open].kind = T0_OPEN;
-    }
+    t->op[open].kind = kind;
 }
 
 /* ---- running ---- */
@@ -82,9 +82,9 @@ static inline void tier0_set(uint8_t *p, unsigned width, uint64_t v) {
     memcpy(p, &v, width);
 }
 
-/* The loop that opens at op, which has a number. */
-static inline struct tier_loop *tier0_loop_of(struct tiers *t, const struct bf_op *op) {
-    return &t->loop[t->op[op->arg].arg];
+/* The number of the loop that opens at op, which has one. */
+static inline uint32_t tier0_number(const struct tiers *t, const struct bf_op *op) {
+    return (uint32_t)t->op[op->arg].arg;
 }
 
 /* What a round of a multiply loop adds to its own cell. */

@@ -179,7 +179,7 @@ do_clear:
     CHECK;
 #if COUNTS
     if (tier0_get(p, WIDTH) != 0)
-        tiers_count_entry(tier0_loop_of(t, op), TIER0(rounds)(tier0_get(p, WIDTH), op[1].arg));
+        tiers_count_entry(t, tier0_number(t, op), TIER0(rounds)(tier0_get(p, WIDTH), op[1].arg));
 #endif
     tier0_set(p, WIDTH, 0);
     op += 3;
@@ -194,7 +194,7 @@ do_scan:
         if (p == NULL)
             return p;
 #if COUNTS
-        tiers_count_entry(tier0_loop_of(t, op), (uint64_t)((p - from) / WIDTH / op[1].arg));
+        tiers_count_entry(t, tier0_number(t, op), (uint64_t)((p - from) / WIDTH / op[1].arg));
 #endif
     }
     op += 3;
@@ -203,7 +203,8 @@ do_multiply:
     CHECK;
 #if COUNTS
     if (tier0_get(p, WIDTH) != 0)
-        tiers_count_entry(tier0_loop_of(t, op), TIER0(rounds)(tier0_get(p, WIDTH), tier0_step(op)));
+        tiers_count_entry(t, tier0_number(t, op),
+                          TIER0(rounds)(tier0_get(p, WIDTH), tier0_step(op)));
 #endif
     if (tier0_get(p, WIDTH) != 0 && !TIER0(multiply)(t, op, p))
         return p;
@@ -217,13 +218,12 @@ do_enter : {
         GO;
     }
     inside = (uint32_t)close->arg;
-    struct tier_loop *l = &t->loop[inside];
-    l->entries++;
+    t->slot[inside].entries++;
 #if COUNTS
-    l->before = tiers_rounds(l);
+    t->loop[inside].before = tiers_rounds(t, inside);
 #endif
     op++;
-    if (--l->budget != 0)
+    if (--t->slot[inside].budget != 0)
         GO;
     goto look;
 }
@@ -231,13 +231,14 @@ do_close : {
     CHECK;
     struct tier_loop *l = &t->loop[(uint32_t)op->arg];
     if (tier0_get(p, WIDTH) != 0) {
+        uint32_t *budget = &t->slot[(uint32_t)op->arg].budget;
         op = t->op + l->open + 1;
-        if (--l->budget != 0)
+        if (--*budget != 0)
             GO;
         goto look;
     }
 #if COUNTS
-    tiers_count_trip(l, tiers_rounds(l) - l->before);
+    tiers_count_trip(l, tiers_rounds(t, (uint32_t)op->arg) - l->before);
 #endif
     if ((uint32_t)op->arg == stop)
         return p;
@@ -247,7 +248,7 @@ do_close : {
 }
 look : {             /* inside its loop, at the head */
     uint8_t *at = p; /* a copy: p itself stays in a register */
-    bool ran = tiers_look(t, inside, &at);
+    bool ran = tiers_look(t, inside, &at, false);
     p = at;
     if (ran) {
         if (rt->end != RUN_DONE || inside == stop)

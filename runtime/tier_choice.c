@@ -51,8 +51,9 @@ void tiers_heat_entry(struct tiers *t, uint32_t loop) {
     add_heat(t, l->parent, l->heat / ((uint64_t)l->taken + 1), NEAR);
 }
 
-bool tiers_is_long(const struct tier_loop *l) {
-    uint32_t entries = l->state == TIER_COMPILED ? l->taken : l->entries;
+bool tiers_is_long(const struct tiers *t, uint32_t loop) {
+    const struct tier_loop *l = &t->loop[loop];
+    uint32_t entries = l->state == TIER_COMPILED ? l->taken : t->slot[loop].entries;
     return l->is_long || l->heat / ((uint64_t)entries + 1) >= LONG;
 }
 
@@ -71,7 +72,7 @@ static uint32_t tiers_climb(const struct tiers *t, uint32_t loop) {
     for (unsigned n = 0; n < CLIMB; n++) {
         uint32_t up = t->loop[loop].parent;
         if (up == NO_LOOP || t->loop[up].state != TIER_COLD || is_covered(t, &t->loop[up]) ||
-            tiers_is_long(&t->loop[loop]) || tiers_rounds(&t->loop[up]) < turns)
+            tiers_is_long(t, loop) || tiers_rounds(t, up) < turns)
             break;
         loop = up;
     }
@@ -97,9 +98,9 @@ static bool tiers_waits(struct tiers *t, uint32_t loop) {
     return false;
 }
 
-void tiers_choose(struct tiers *t, uint32_t loop) {
+uint32_t tiers_choose(struct tiers *t, uint32_t loop) {
     if (tiers_waits(t, loop))
-        return;
+        return NO_LOOP;
     uint32_t chosen = tiers_climb(t, loop);
     struct tier_loop *l = &t->loop[chosen];
     l->state = TIER_WAITING;
@@ -107,6 +108,7 @@ void tiers_choose(struct tiers *t, uint32_t loop) {
     l->urgency = 0;
     t->waiting = xgrow(t->waiting, &t->waiting_cap, (uint64_t)t->nwaiting + 1, sizeof *t->waiting);
     t->waiting[t->nwaiting++] = chosen;
+    return chosen;
 }
 
 uint32_t tiers_next(struct tiers *t) {

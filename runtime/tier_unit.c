@@ -120,9 +120,10 @@ static void put_close(struct cut *c, const struct bf_op *close) {
 
 /* Does the loop run so rarely that it is not worth compiling with what is around it?  Those that
  * were hot by themselves are not asked: only tier 0 counts. */
-static bool is_rare(const struct cut *c, const struct tier_loop *l) {
+static bool is_rare(const struct cut *c, uint32_t loop) {
+    const struct tier_loop *l = &c->t->loop[loop];
     return l->close - l->open > SMALL && l->state == TIER_COLD && l->cover == NO_LOOP &&
-           tiers_rounds(l) < c->rounds / RARE;
+           tiers_rounds(c->t, loop) < c->rounds / RARE;
 }
 
 /* The bracket at op[i]; returns where to go on. */
@@ -136,12 +137,13 @@ static uint32_t cut_open(struct cut *c, uint32_t i) {
     if (op->kind == T0_OPEN) {
         uint32_t loop = (uint32_t)c->t->op[close].arg;
         const struct tier_loop *l = &c->t->loop[loop];
-        if ((l->state == TIER_COMPILED || l->state == TIER_REQUESTED) && tiers_is_long(l)) {
+        if ((l->state == TIER_COMPILED || l->state == TIER_REQUESTED) &&
+            tiers_is_long(c->t, loop)) {
             put_call(c, loop);
             c->calls_long = true;
             return close + 1;
         }
-        if (is_rare(c, l)) {
+        if (is_rare(c, loop)) {
             put_call(c, loop);
             return close + 1;
         }
@@ -154,7 +156,7 @@ static uint32_t cut_open(struct cut *c, uint32_t i) {
 }
 
 bool tier_unit_cut(struct tiers *t, uint32_t loop, struct tier_request *r) {
-    struct cut c = {.t = t, .inside = loop, .rounds = tiers_rounds(&t->loop[loop])};
+    struct cut c = {.t = t, .inside = loop, .rounds = tiers_rounds(t, loop)};
     uint32_t i = t->loop[loop].open, close = t->loop[loop].close;
     put_open(&c, t->op[i++].src);
     while (i <= close && c.n < MOST) {

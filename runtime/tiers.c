@@ -7,6 +7,10 @@
  *   compiled   its unit runs it to its end; the budget stays 1, so that every entry comes here
  *   failed     a budget for ever
  *
+ * Until its unit is there a hot loop runs as baseline code, which is made at once, by the running
+ * thread.  It counts as tier 0 does and asks as well, at the head of any loop in it, so the unit
+ * takes over from it in the same way.
+ *
  * With a second thread the compiler works while tier 0 goes on.  The thread gets a copy of the
  * operations and gives back finished code; whatever the run itself reads is changed by the running
  * thread only, when it looks (tiers_look), so there is one lock, around the two queues.
@@ -161,14 +165,17 @@ static bool worker_stop(struct tier_worker *w, bool wait) {
 
 static uint8_t *tiers_call(struct rt *rt, uint8_t *pointer, uint32_t loop);
 
-/* The rounds loop n makes before it is hot: the threshold; with a seed a number up to it, for each
- * loop its own, and another one when it is asked again. */
-static uint32_t tiers_threshold(struct tiers *t, uint32_t n) {
-    uint32_t most = t->o->threshold;
-    if (t->o->seed == 0 || most == 0)
-        return most;
-    uint64_t h = (t->o->seed + (uint64_t)n * 1000003 + ++t->drawn) * UINT64_C(0x9e3779b97f4a7c15);
-    return 1 + (uint32_t)(h >> 32) % most;
+/* With a seed: a number below `most`. */
+static uint32_t tiers_draw(struct tiers *t, uint32_t most) {
+    uint64_t h = (t->o->seed + (uint64_t)++t->drawn * 1000003) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(h >> 32) % most;
+}
+
+/* The rounds a loop makes before it is hot: the threshold; with a seed a number up to it, another
+ * one each time it is asked. */
+static uint32_t tiers_threshold(struct tiers *t) {
+    uint32_t most = t->o->max == TIERS_INTERPRET ? 0 : t->o->threshold;
+    return t->o->seed == 0 || most == 0 ? most : 1 + tiers_draw(t, most);
 }
 
 uint32_t tiers_number(struct tiers *t, uint32_t open, uint32_t parent) {
@@ -176,26 +183,29 @@ uint32_t tiers_number(struct tiers *t, uint32_t open, uint32_t parent) {
     if (close->kind == T0_CLOSE)
         return (uint32_t)close->arg;
     t->loop = xgrow(t->loop, &t->loop_cap, (uint64_t)t->nloop + 1, sizeof *t->loop);
-    t->slot = xgrow(t->slot, &t->slot_cap, (uint64_t)t->nloop + 1, sizeof *t->slot);
-    t->rt->loop = t->slot;
+    t->slot = t->rt->loop = xgrow(t->slot, &t->slot_cap, (uint64_t)t->nloop + 1, sizeof *t->slot);
     uint32_t n = t->nloop++;
-    uint32_t threshold = tiers_threshold(t, n);
+    uint32_t threshold = tiers_threshold(t);
     uint32_t budget = threshold != 0 ? threshold : FOR_EVER;
     t->loop[n] = (struct tier_loop){.open = open,
                                     .close = (uint32_t)(close - t->op),
                                     .parent = parent,
-                                    .budget = budget,
                                     .granted = budget,
                                     .cover = NO_LOOP,
                                     .patience = TIER_PATIENCE};
-    t->slot[n] = tiers_call;
+    t->slot[n] = (struct rt_slot){.run = tiers_call, .budget = budget};
     close->kind = T0_CLOSE;
     close->arg = (int32_t)n;
     return n;
 }
 
-static void tiers_grant(struct tier_loop *l, uint32_t rounds) {
-    l->budget = l->granted = rounds;
+/* Takes count of the budget of a loop, and gives it another one.  Returns the rounds since. */
+static uint32_t tiers_grant(struct tiers *t, uint32_t loop, uint32_t rounds) {
+    struct tier_loop *l = &t->loop[loop];
+    uint32_t used = l->granted - t->slot[loop].budget;
+    l->rounds += used;
+    t->slot[loop].budget = l->granted = rounds;
+    return used;
 }
 
 __attribute__((format(printf, 3, 4))) static void tiers_log(const struct tiers *t, uint32_t loop,
@@ -230,10 +240,9 @@ static void tiers_fail(struct tiers *t, uint32_t loop, const char *why) {
 
 static void tiers_take(struct tiers *t, const struct tier_result *r) {
     struct tier_loop *l = &t->loop[r->loop];
-    l->rounds += l->granted - l->budget;
     t->nrequest--;
     if (r->why_not != NULL) {
-        tiers_grant(l, FOR_EVER);
+        tiers_grant(t, r->loop, FOR_EVER);
         tiers_fail(t, r->loop, r->why_not);
         return;
     }
@@ -241,13 +250,13 @@ static void tiers_take(struct tiers *t, const struct tier_result *r) {
         fault_add(r->code.fault);
     if (t->o->installed != NULL)
         t->o->installed(t->o->context, t->op[l->open].src, &r->code);
-    t->slot[r->loop] = r->code.enter;
+    t->slot[r->loop].run = r->code.enter;
     t->stats->units++;
     t->stats->bytes += r->code.bytes;
     t->stats->milliseconds += r->code.milliseconds;
     l->state = TIER_COMPILED;
-    l->taken = l->entries;
-    tiers_grant(l, 1);
+    l->taken = t->slot[r->loop].entries;
+    tiers_grant(t, r->loop, 1);
     tiers_log(t, r->loop, "was compiled in %.2f ms: %u bytes; %llu rounds were interpreted",
               r->code.milliseconds, r->code.bytes, (unsigned long long)l->rounds);
 }
@@ -272,7 +281,7 @@ static bool tiers_prepare(struct tiers *t) {
         return t->can_compile;
     t->prepared = true;
     t->can_compile = fault_install(t->rt);
-    if (t->can_compile && !t->o->wait)
+    if (t->can_compile && !t->o->wait && t->o->max == TIERS_ALL)
         t->worker = worker_start(t->o);
     return t->can_compile;
 }
@@ -306,8 +315,8 @@ static void tiers_request(struct tiers *t, uint32_t loop) {
     }
     tiers_log(t, loop, "%s after %llu rounds in %u entries: %u operations, %u calls",
               t->loop[loop].around ? "surrounds a hot one" : "is hot",
-              (unsigned long long)tiers_rounds(&t->loop[loop]), t->loop[loop].entries,
-              c.r.program.nop, c.r.ncalls);
+              (unsigned long long)tiers_rounds(t, loop), t->slot[loop].entries, c.r.program.nop,
+              c.r.ncalls);
     t->stats->requests++;
     t->stats->ops += c.r.program.nop;
     t->loop[loop].state = TIER_REQUESTED;
@@ -323,10 +332,65 @@ static void tiers_request(struct tiers *t, uint32_t loop) {
     }
 }
 
-/* Keeps the compiler busy: one loop for it to work on, and one to go on with. */
+/* Keeps the compiler busy: one loop for it to work on, and one to go on with.  One that does not
+ * work in the background is kept waiting at random, as if it did, if there is a seed. */
 static void tiers_hand_over(struct tiers *t) {
+    if (t->o->max != TIERS_ALL || (t->o->wait && t->o->seed != 0 && tiers_draw(t, 4) != 0))
+        return;
     while (t->nwaiting > 0 && t->nrequest < TIER_AHEAD)
         tiers_request(t, tiers_next(t));
+}
+
+/* Chooses the loop or one around it to be compiled, at whose head baseline code takes over. */
+static void tiers_want(struct tiers *t, uint32_t loop) {
+    uint32_t chosen = tiers_choose(t, loop);
+    if (chosen != NO_LOOP && chosen != loop)
+        tiers_grant(t, chosen, 1);
+}
+
+/* ---- baseline code ---- */
+
+struct making {
+    struct tiers *t;
+    uint32_t loop;
+    struct tier_code code;
+    bool ok;
+};
+
+static void tiers_make_baseline(void *argument) {
+    struct making *m = argument;
+    struct tier_request r;
+    if (!tier_baseline_cut(m->t, m->loop, &r))
+        return;
+    m->ok = m->t->o->compile(m->t->o->context, &r, &m->code);
+    tiers_free_request(&r);
+}
+
+/* The baseline code of a loop, which is made when it is wanted first; NULL: there can be none. */
+static rt_loop *tiers_baseline(struct tiers *t, uint32_t loop) {
+    struct tier_loop *l = &t->loop[loop];
+    if (l->baseline != NULL || l->no_baseline)
+        return l->baseline;
+    struct making m = {.t = t, .loop = loop};
+    if (!tiers_prepare(t))
+        return NULL;
+    bool memory = alloc_attempt(tiers_make_baseline, &m);
+    l = &t->loop[loop]; /* cutting numbers loops */
+    if (!memory || !m.ok) {
+        l->no_baseline = true;
+        t->stats->baseline_failed++;
+        tiers_log(t, loop, "has no baseline code%s", memory ? "" : ": out of memory");
+        return NULL;
+    }
+    fault_add(m.code.fault);
+    if (t->o->installed != NULL)
+        t->o->installed(t->o->context, t->op[l->open].src, &m.code);
+    t->stats->baseline_units++;
+    t->stats->baseline_bytes += m.code.bytes;
+    t->stats->baseline_milliseconds += m.code.milliseconds;
+    tiers_log(t, loop, "has baseline code, made in %.2f ms: %u bytes", m.code.milliseconds,
+              m.code.bytes);
+    return l->baseline = m.code.enter;
 }
 
 /* May a unit be entered?  Not when the stack is short. */
@@ -334,16 +398,28 @@ static bool tiers_may_enter(const struct tiers *t) {
     return t->deep == 0 && (uintptr_t)__builtin_frame_address(0) > (uintptr_t)t->rt->stack_limit;
 }
 
-bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer) {
+/* Runs the loop from its head to its end as baseline code.  False: there is none. */
+static bool tiers_run_baseline(struct tiers *t, uint32_t loop, uint8_t **pointer) {
+    if (t->profile != NULL || !tiers_may_enter(t))
+        return false;
+    rt_loop *code = tiers_baseline(t, loop);
+    if (code == NULL)
+        return false;
+    t->stats->baseline_entries++;
+    *pointer = code(t->rt, *pointer, loop);
+    tiers_grant(t, loop, 1); /* tier 0 comes back here at once */
+    return true;
+}
+
+bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer, bool in_code) {
     tiers_poll(t);
     struct tier_loop *l = &t->loop[loop];
     uint32_t before = l->granted;
-    l->rounds += l->granted - l->budget;
+    uint32_t used = tiers_grant(t, loop, tiers_threshold(t));
     if (l->state != TIER_COMPILED)
-        tiers_heat(t, loop, l->granted - l->budget);
-    tiers_grant(l, tiers_threshold(t, loop));
+        tiers_heat(t, loop, used);
     if (l->state == TIER_COLD)
-        tiers_choose(t, loop);
+        tiers_want(t, loop);
     tiers_hand_over(t);
     l = &t->loop[loop]; /* requests number loops */
     switch ((enum tier_state)l->state) {
@@ -352,24 +428,24 @@ bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer) {
     case TIER_WAITING:
     case TIER_REQUESTED:
         l->urgency++;
-        tiers_grant(l, WAIT_ROUNDS);
-        return false;
+        tiers_grant(t, loop, WAIT_ROUNDS);
+        return !in_code && tiers_run_baseline(t, loop, pointer);
     case TIER_FAILED:
-        tiers_grant(l, FOR_EVER);
-        return false;
+        tiers_grant(t, loop, FOR_EVER);
+        return !in_code && tiers_run_baseline(t, loop, pointer);
     case TIER_COMPILED:
         break;
     }
     if (!tiers_may_enter(t))
         return false;
-    tiers_grant(l, 1);
+    tiers_grant(t, loop, 1);
     if (before == 1)
         l->rounds--; /* the unit's, all of them */
     l->unit_entries++;
     tiers_heat_entry(t, loop);
     t->stats->entries++;
     int where = tiers_go(t, PROFILE_CODE);
-    *pointer = t->slot[loop](t->rt, *pointer, loop);
+    *pointer = t->slot[loop].run(t->rt, *pointer, loop);
     tiers_go(t, where);
     return true;
 }
@@ -379,15 +455,19 @@ bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer) {
 /* What the table has for a loop without a unit. */
 static uint8_t *tiers_call(struct rt *rt, uint8_t *pointer, uint32_t loop) {
     struct tiers *t = rt->tiers;
-    struct tier_loop *l = &t->loop[loop];
     t->stats->calls++;
-    l->entries++;
+    t->slot[loop].entries++;
     int where = tiers_go(t, PROFILE_TIER0);
-    l->before = tiers_rounds(l);
-    if (--l->budget != 0 || !tiers_look(t, loop, &pointer))
+    t->loop[loop].before = tiers_rounds(t, loop);
+    if (--t->slot[loop].budget != 0 || !tiers_look(t, loop, &pointer, false))
         pointer = tier0_run(t, loop, pointer);
     tiers_go(t, where);
     return pointer;
+}
+
+/* The budget of a loop in baseline code is used up. */
+static uint8_t *tiers_look_in_code(struct rt *rt, uint8_t *pointer, uint32_t loop) {
+    return tiers_look(rt->tiers, loop, &pointer, true) ? pointer : NULL;
 }
 
 /* The stack is short: no unit is entered until this returns. */
@@ -395,8 +475,8 @@ static uint8_t *tiers_call_deep(struct rt *rt, uint8_t *pointer, uint32_t loop) 
     struct tiers *t = rt->tiers;
     t->deep++;
     int where = tiers_go(t, PROFILE_TIER0);
-    t->loop[loop].entries++;
-    t->loop[loop].before = tiers_rounds(&t->loop[loop]);
+    t->slot[loop].entries++;
+    t->loop[loop].before = tiers_rounds(t, loop);
     pointer = tier0_run(t, loop, pointer);
     tiers_go(t, where);
     t->deep--;
@@ -420,6 +500,7 @@ bool tiers_run(struct program *p, struct rt *rt, const struct tier_options *o,
     *stats = (struct tier_stats){0};
     rt->tiers = &t;
     rt->loop_deep = tiers_call_deep;
+    rt->look = tiers_look_in_code;
     rt->stack_limit = tiers_stack_limit();
     struct profile profile;
     if (o->profile) {

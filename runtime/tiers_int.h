@@ -6,26 +6,6 @@
 #include "runtime/profile.h"
 #include "runtime/tiers.h"
 
-/* What tier 0 makes of operations when it meets them.  The argument of every kind of opening
- * bracket stays the place of the closing one. */
-enum tier_kind {
-    T0_OPEN = BF_CALL_BALANCED + 1, /* of a loop that was entered: its CLOSE is a T0_CLOSE */
-    T0_CLOSE,                       /* arg: number of the loop */
-    T0_CLEAR,                       /* a loop that leaves 0 in its cell and changes nothing else */
-    T0_SCAN,                        /* a loop of one move */
-    T0_MULTIPLY,                    /* a balanced loop without loops that counts its cell to 0 */
-    /* A move and the operation behind it, which stays in place, done at once.  Each is a BF_MOVE to
-     * whoever asks what the program says (tiers_plain). */
-    T0_MOVE_ADD,
-    T0_MOVE_OPEN, /* and any opening bracket, if its cell turns out to be 0 */
-    T0_MOVE_ENTER,
-    T0_MOVE_CLOSE,
-    T0_MOVE_CLEAR,
-    T0_MOVE_SCAN,
-    T0_MOVE_MULTIPLY,
-    T0_COUNT,
-};
-
 enum tier_state {
     TIER_COLD,    /* not hot yet */
     TIER_WAITING, /* asked for, but others come first */
@@ -36,11 +16,9 @@ enum tier_state {
 
 /* A loop with a number. */
 struct tier_loop {
-    uint32_t open, close; /* places of its brackets */
-    uint32_t parent;      /* number of the loop around it, or NO_LOOP */
-    uint32_t budget;      /* rounds until tiers_look is called */
-    uint32_t granted;     /* what the budget was */
-    uint32_t entries;
+    uint32_t open, close;  /* places of its brackets */
+    uint32_t parent;       /* number of the loop around it, or NO_LOOP */
+    uint32_t granted;      /* what the budget was (struct rt_slot) */
     uint64_t rounds;       /* but those of the present budget */
     uint32_t unit_entries; /* of its unit, from tier 0 */
     uint32_t own;          /* operations of a round without those of inner loops; 0: not counted */
@@ -50,20 +28,18 @@ struct tier_loop {
     uint32_t taken;        /* entries when it was compiled */
     uint64_t before;       /* with a profile: rounds when it was entered */
     uint32_t *trips;       /* with a profile: how often an entry made 2^i and more rounds */
+    rt_loop *baseline;     /* NULL: not made */
     uint32_t left;         /* as program.left of its calls, once `balanced` is known */
     uint8_t state;         /* enum tier_state */
     uint8_t balanced;      /* enum tier_balance */
     uint8_t patience;      /* looks for which it waits for a loop around it that was asked for */
     bool around;           /* was asked for because a loop inside it was hot */
+    bool no_baseline;      /* it cannot be made */
     bool is_long;          /* its unit calls long loops: so it is long itself */
 };
 #define NO_LOOP       UINT32_MAX
 #define TIER_PATIENCE 8 /* see struct tier_loop */
 #define TIER_AHEAD    2 /* loops that the compiler has at a time */
-
-static inline uint64_t tiers_rounds(const struct tier_loop *l) {
-    return l->rounds + (l->granted - l->budget);
-}
 
 /* With a profile: an entry made n rounds. */
 #define TIER_TRIPS 32
@@ -73,12 +49,6 @@ static inline void tiers_count_trip(struct tier_loop *l, uint64_t n) {
         l->trips = xcalloc(TIER_TRIPS, sizeof *l->trips);
     l->trips[i < TIER_TRIPS ? i : TIER_TRIPS - 1]++;
 }
-static inline void tiers_count_entry(struct tier_loop *l, uint64_t n) {
-    l->entries++;
-    l->rounds += n;
-    tiers_count_trip(l, n);
-}
-
 static inline bool tiers_is_open(uint32_t kind) {
     return kind == BF_OPEN || kind == T0_OPEN || kind == T0_CLEAR || kind == T0_SCAN ||
            kind == T0_MULTIPLY;
@@ -100,7 +70,7 @@ struct tiers {
     const struct tier_options *o;
     struct tier_stats *stats;
     struct tier_loop *loop;
-    rt_loop **slot; /* by loop; rt->loop */
+    struct rt_slot *slot; /* by loop; rt->loop */
     uint32_t nloop, loop_cap, slot_cap;
     uint32_t drawn;             /* thresholds, for tests */
     bool prepared, can_compile; /* a loop was hot; faults can be caught */
@@ -113,7 +83,22 @@ struct tiers {
     const struct bf_op *volatile at; /* with a profile: the operation of tier 0 */
 };
 
+static inline uint64_t tiers_rounds(const struct tiers *t, uint32_t loop) {
+    const struct tier_loop *l = &t->loop[loop];
+    return l->rounds + (l->granted - t->slot[loop].budget);
+}
+
+/* With a profile: a loop that tier 0 does at once made n rounds. */
+static inline void tiers_count_entry(struct tiers *t, uint32_t loop, uint64_t n) {
+    t->slot[loop].entries++;
+    t->loop[loop].rounds += n;
+    tiers_count_trip(&t->loop[loop], n);
+}
+
 /* ---- tier0.c ---- */
+
+/* What the loop at op[open] is: T0_CLEAR, T0_SCAN, T0_MULTIPLY, or T0_OPEN. */
+enum tier_kind tier0_kind(const struct bf_op *op, uint32_t open);
 
 /* Runs a loop whose entry test has succeeded, or the whole program (NO_LOOP).  Returns the pointer
  * behind it; rt->end says whether it came that far. */
@@ -125,8 +110,9 @@ uint8_t *tier0_run(struct tiers *t, uint32_t loop, uint8_t *pointer);
  * on. */
 uint32_t tiers_number(struct tiers *t, uint32_t open, uint32_t parent);
 /* The budget of a loop is used up, while the pointer is at its head and its cell is not 0: takes
- * count and decides.  True: the loop was run to its end by its unit, *pointer is where. */
-bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer);
+ * count and decides.  in_code: baseline code asks, which can go on by itself.  True: the loop was
+ * run to its end by machine code, *pointer is where. */
+bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer, bool in_code);
 
 /* ---- tier_choice.c ---- */
 
@@ -135,9 +121,10 @@ void tiers_heat(struct tiers *t, uint32_t loop, uint64_t rounds);
 /* A compiled loop is entered once more. */
 void tiers_heat_entry(struct tiers *t, uint32_t loop);
 /* Does an entry of the loop take so long that calling its unit costs nothing beside it? */
-bool tiers_is_long(const struct tier_loop *l);
-/* The loop is hot and cold: asks for it or a loop around it, if it is not to wait for another. */
-void tiers_choose(struct tiers *t, uint32_t loop);
+bool tiers_is_long(const struct tiers *t, uint32_t loop);
+/* The loop is hot and cold: asks for it or a loop around it, if it is not to wait for another.
+ * Returns which, or NO_LOOP. */
+uint32_t tiers_choose(struct tiers *t, uint32_t loop);
 /* Takes the most urgent out of the loops that wait, which are not none. */
 uint32_t tiers_next(struct tiers *t);
 /* Those that wait and have become part of this unit need not wait any more. */
@@ -148,5 +135,10 @@ void tiers_drop_covered(struct tiers *t, uint32_t unit);
 /* Cuts a loop out of the program, and notes which loops it covers.  False: it is too large.  May be
  * left where memory runs out: everything is counted or linked only when it is there. */
 bool tier_unit_cut(struct tiers *t, uint32_t loop, struct tier_request *r);
+
+/* ---- tier_baseline.c ---- */
+
+/* The same for baseline code, for which operations stay what tier 0 made of them. */
+bool tier_baseline_cut(struct tiers *t, uint32_t loop, struct tier_request *r);
 
 #endif

@@ -32,7 +32,7 @@ both='PROT_WRITE[^,]*PROT_EXEC|PROT_EXEC[^,]*PROT_WRITE'
 # The pattern must recognize what it looks for, in the form strace writes it.
 echo 'mmap(NULL, 4096, PROT_READ|PROT_WRITE|PROT_EXEC, MAP_PRIVATE, -1, 0) = 0x7f' >"$work/bad"
 check "the pattern finds what is forbidden" grep -qE "$both" "$work/bad"
-for options in "--jit -O0" "--jit -O3" "--jit -O2 --guard=off" "--tier-threshold=1 --tier-wait" "--interp" "--ref"; do
+for options in "--jit -O0" "--jit -O3" "--jit -O2 --guard=off" "--tier-threshold=1 --tier-wait" "--tier-threshold=1 --tier-max=baseline" "--interp" "--ref"; do
     check "strace bfopt $options" trace_maps $options
     check "bfopt $options maps nothing writable and executable" no_line "$both" "$work/calls"
     case $options in

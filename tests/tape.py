@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 CELLS = 4096  # of the tape; a page at 8 bits
-ENGINES = ["--interp", "--interp=switch", "--jit", ""]  # "": whatever bfopt does without options
+ENGINES = ["--interp", "--interp=switch", "--jit", "--tier-threshold=1 --tier-max=baseline", ""]  # "": whatever bfopt does without options
 LIMIT = 20  # seconds for a run
 SHORT = 0.5  # for one that may go on for ever
 ADDRESS_SPACE = 700 << 20  # bytes: enough to run, too little for guards
@@ -173,7 +173,7 @@ def loose_problem(b, ref, got, text):
 
 def combinations(number, full):
     """The options of the runs of program `number`: all, or one of them in turn."""
-    every = [[e, f"-O{level}", f"--cell-bits={bits}"]
+    every = [[*e.split(), f"-O{level}", f"--cell-bits={bits}"]
              for e in ENGINES for level in (0, 1, 2, 3) for bits in (8, 16, 32, 64)]
     every = [[o for o in c if o] for c in every]
     if full:

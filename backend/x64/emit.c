@@ -111,7 +111,8 @@ static uint16_t mnemonic_for(uint16_t family, unsigned cond) {
 /* ---- adding items ---- */
 
 struct item *emit_item(struct emitted *e, enum item_kind kind) {
-    e->item = xgrow(e->item, &e->cap, (uint64_t)e->n + 1, sizeof *e->item);
+    if (e->n == e->cap)
+        e->item = xgrow(e->item, &e->cap, (uint64_t)e->n + 1, sizeof *e->item);
     struct item *i = &e->item[e->n++];
     *i = (struct item){.src = NO_SRC};
     i->in.base = i->in.index = X64_NO_REG;
@@ -393,20 +394,20 @@ static void emit_strings(struct emitted *e) {
 
 /* ---- the unit ---- */
 
-static struct emitted *new_stream(const struct mach *m) {
+struct emitted *emit_new(const struct mach *m, uint32_t blocks, uint32_t strings, uint64_t items) {
     struct emitted *e = xcalloc(1, sizeof *e);
-    uint64_t labels = (uint64_t)LABEL_BLOCKS + m->nblock + m->ir->nstring +
-                      (2 * X64_SCAN_MAX + 1) * X64_SCAN_PLACES;
+    uint64_t labels =
+        (uint64_t)LABEL_BLOCKS + blocks + strings + (2 * X64_SCAN_MAX + 1) * X64_SCAN_PLACES;
     if (labels > INT32_MAX)
         bug("emit: too many labels");
     e->m = m;
     e->nlabel = (uint32_t)labels;
-    e->first_string = LABEL_BLOCKS + m->nblock;
-    e->first_scan = e->first_string + m->ir->nstring;
+    e->first_string = LABEL_BLOCKS + blocks;
+    e->first_scan = e->first_string + strings;
     e->used = xcalloc(e->nlabel, sizeof *e->used);
     /* On entry rsp is 8 short of a multiple of 16, and the prologue pushes six registers. */
     e->frame = (16 + 8 * m->nslots) | 8;
-    e->cap = m->ninsn + m->nblock + 256; /* most often enough, so that it never grows */
+    e->cap = (uint32_t)(items + 256 < UINT32_MAX ? items + 256 : UINT32_MAX);
     e->item = xalloc(e->cap, sizeof *e->item);
     return e;
 }
@@ -416,7 +417,7 @@ struct emitted *emit(const struct mach *m, enum x64_level level) {
     if (m->nslots > EMIT_MAX_FRAME / 8 - 3)
         return NULL;
     read_rows();
-    struct emitted *e = new_stream(m);
+    struct emitted *e = emit_new(m, m->nblock, m->ir->nstring, (uint64_t)m->ninsn + m->nblock);
     struct emitter x = {.e = e, .m = m};
     x.real = xalloc(m->nblock, sizeof *x.real);
     x.align = xcalloc(m->nblock, sizeof *x.align);
@@ -453,6 +454,7 @@ static const struct {
     [LABEL_IN] = {".Lin", "reads a cell into rax"},
     [LABEL_IN_SLOW] = {".Lin_slow", "the buffer is empty"},
     [LABEL_CALL] = {".Lcall", "runs loop edx from rsi"},
+    [LABEL_LOOK] = {".Llook", "at the head of loop edx, from rsi"},
     [LABEL_HASH] = {".Lhash", "shows the cells around rax"},
 };
 

@@ -32,6 +32,7 @@ enum emit_label {
     LABEL_HASH,      /* rax: address, source in [rsp + 8] */
     LABEL_CALL,      /* rsi: pointer, edx: number of a loop; rax: pointer after it */
     LABEL_CALL_LOOP,
+    LABEL_LOOK,      /* as LABEL_CALL, at a loop's head; rax: NULL if it is to go on */
     LABEL_BLOCKS,    /* + number of a block; strings and stubs of scans follow */
 };
 
@@ -67,6 +68,8 @@ struct emitted {
 /* The largest frame: more would not fit a small stack. */
 #define EMIT_MAX_FRAME (128 << 10)
 
+/* An empty stream with labels for so many blocks and strings, and with room for items: a guess. */
+struct emitted *emit_new(const struct mach *m, uint32_t blocks, uint32_t strings, uint64_t items);
 /* Translates allocated code for processors of this level; NULL if its frame would be too large. */
 struct emitted *emit(const struct mach *m, enum x64_level level);
 void emit_free(struct emitted *e);

@@ -21,6 +21,8 @@
 #define RT4(field) op_mem(X64_RCX, offsetof(struct rt, field), 4)
 
 static_assert(sizeof(enum run_end) == 4, "stored as four bytes");
+static_assert(sizeof(struct rt_slot) == 16 && offsetof(struct rt_slot, run) == 0,
+              "called by index");
 
 static const uint8_t callee_saved[] = {X64_RBX, X64_RBP, X64_R12, X64_R13, X64_R14, X64_R15};
 /* With rcx and rdx, which every stub saves first, all that C may destroy but rax. */
@@ -144,6 +146,19 @@ static void stub_hash(struct emitted *e) {
     call_end(e, offsetof(struct rt, hash));
 }
 
+/* Calls what runs a loop, and returns, unless the run is over. */
+static void call_loop(struct emitted *e, struct operand function) {
+    emit2(e, M(SUB), R(RSP), op_imm(8, 8)); /* calls want rsp to be a multiple of 16 */
+    emit1(e, M(CALL), function);
+    emit2(e, M(ADD), R(RSP), op_imm(8, 8));
+    emit2(e, M(MOV), R(RCX), op_mem(X64_RSP, 8, 8));
+    emit2(e, M(LEA), R(RDX), op_mem(X64_RSP, 8, 8));
+    emit2(e, M(MOV), RT(saved_sp), R(RDX));
+    emit2(e, M(CMP), RT4(end), op_imm(RUN_DONE, 4));
+    emit1(e, M(JNZ), op_label(LABEL_EXIT_STUB));
+    emit0(e, M(RET));
+}
+
 /* Runs a loop through rt->loop, or, if the stack is short, by the function that calls no unit.
  * The registers it may destroy are destroyed.  The unit that was called has set saved_sp. */
 static void stub_call(struct emitted *e) {
@@ -154,18 +169,17 @@ static void stub_call(struct emitted *e) {
     emit2(e, M(CMP), R(RSP), op_mem(X64_RDI, offsetof(struct rt, stack_limit), 8));
     emit1(e, M(JB), op_label(LABEL_CALL_LOOP));
     emit2(e, M(MOV), R4(RAX), R4(RDX));
-    emit2(e, M(SHL), R(RAX), op_imm(3, 1));
+    emit2(e, M(SHL), R(RAX), op_imm(__builtin_ctz(sizeof(struct rt_slot)), 1));
     emit2(e, M(ADD), R(RAX), op_mem(X64_RDI, offsetof(struct rt, loop), 8));
     emit_place(e, LABEL_CALL_LOOP);
-    emit2(e, M(SUB), R(RSP), op_imm(8, 8)); /* calls want rsp to be a multiple of 16 */
-    emit1(e, M(CALL), op_mem(X64_RAX, 0, 8));
-    emit2(e, M(ADD), R(RSP), op_imm(8, 8));
-    emit2(e, M(MOV), R(RCX), op_mem(X64_RSP, 8, 8));
-    emit2(e, M(LEA), R(RDX), op_mem(X64_RSP, 8, 8));
-    emit2(e, M(MOV), RT(saved_sp), R(RDX));
-    emit2(e, M(CMP), RT4(end), op_imm(RUN_DONE, 4));
-    emit1(e, M(JNZ), op_label(LABEL_EXIT_STUB));
-    emit0(e, M(RET));
+    call_loop(e, op_mem(X64_RAX, 0, 8));
+}
+
+static void stub_look(struct emitted *e) {
+    emit_item(e, ITEM_ALIGN)->in.disp = 16;
+    emit_place(e, LABEL_LOOK);
+    emit2(e, M(MOV), R(RDI), op_mem(X64_RSP, 8, 8));
+    call_loop(e, op_mem(X64_RDI, offsetof(struct rt, look), 8));
 }
 
 /* Not a call: jumped to from a block. */
@@ -182,12 +196,13 @@ static void stub_trap(struct emitted *e) {
     emit1(e, M(JMP), op_label(LABEL_EXIT));
 }
 
-#define NSTUBS 5
+#define NSTUBS 6
 
 void emit_stubs(struct emitted *e) {
-    static void (*const stub[])(struct emitted *) = {stub_out, stub_outs, stub_in, stub_hash,
-                                                     stub_call};
-    static const uint32_t label[] = {LABEL_OUT, LABEL_OUTS, LABEL_IN, LABEL_HASH, LABEL_CALL};
+    static void (*const stub[])(struct emitted *) = {stub_out,  stub_outs, stub_in,
+                                                     stub_hash, stub_call, stub_look};
+    static const uint32_t label[] = {LABEL_OUT,  LABEL_OUTS, LABEL_IN,
+                                     LABEL_HASH, LABEL_CALL, LABEL_LOOK};
     for (unsigned n = 0; n < NSTUBS; n++)
         e->used[LABEL_EXIT_STUB] |= e->used[label[n]];
     emit_epilogue(e);

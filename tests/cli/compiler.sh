@@ -113,6 +113,12 @@ ok "perf map without machine code" 1 '' '~--perf-map names machine code' --perf-
 ok "tiers: statistics" 0 '\000' '~^tiers.units [1-9]' --tier-threshold=2 --tier-wait --stats -e "$hot"
 ok "tiers: nothing is compiled" 0 '\000' '~^tiers.units 0$' --tier-threshold=0 --stats -e "$hot"
 ok "tiers: drawn thresholds" 0 '\000' '~^tiers.units [1-9]' --tier-threshold=9 --tier-seed=4 --tier-wait --stats -e "$hot"
+ok "tiers: baseline code alone" 0 '\000' '~^baseline.units [1-9]' --tier-threshold=2 --tier-max=baseline --stats -e "$hot"
+ok "tiers: baseline code, no units" 0 '\000' '~^tiers.units 0$' --tier-threshold=2 --tier-max=baseline --stats -e "$hot"
+ok "tiers: baseline code, log" 0 '\000' '~^-e:1:[0-9]*: [0-9.]* ms: loop has baseline code, made in ' --tier-threshold=2 --tier-log -e "$hot"
+ok "tiers: interpreted" 0 '\000' '~^baseline.units 0$' --tier-threshold=2 --tier-max=interp --stats -e "$hot"
+ok "tiers: no such best" 1 '' '~--tier-max' --tier-max=some -e "$hot"
+ok "tiers: baseline code leaves the tape" 3 'AA' '~^-e:1:33: error: cell -1 is left of the tape' --tier-threshold=1 --tier-max=baseline -e '++[>+>++++++++[<++++++++>-]<..<<[]]'
 ok "tiers: a bad seed" 1 '' '~bad number' --tier-seed=x -e "$hot"
 ok "tiers and IR" 1 '' '~run source, not --ir' --tiered --ir x.ir
 ok "tiers and a sandbox" 1 '' '~forbids' --tiered --sandbox -e '+'

@@ -30,6 +30,7 @@
 #include "backend/x64/asm.h"
 #include "backend/x64/emit.h"
 #include "backend/x64/isel.h"
+#include "backend/x64/baseline.h"
 #include "backend/x64/jit.h"
 #include "frontend/parse.h"
 #include "frontend/reference.h"
@@ -82,7 +83,8 @@ void config_text(struct text *out, const struct config *c) {
     text_fmt(out, "%s -O%u --cell-bits=%u --eof=%s", engine_option[c->engine], c->level,
              c->cell_bits, eof[c->eof]);
     if (c->threshold != 0)
-        text_fmt(out, " --tier-threshold=%u --tier-seed=%u", c->threshold, c->tier_seed);
+        text_fmt(out, " --tier-threshold=%u --tier-seed=%u%s", c->threshold, c->tier_seed,
+                 c->tier_max == TIERS_BASELINE ? " --tier-max=baseline" : "");
     if (c->strict)
         text_put(out, " --strict");
     if (c->baseline)
@@ -406,11 +408,27 @@ static bool make_unit(struct engine_run *r, const struct config *c, struct text 
 
 /* ---- tiers ---- */
 
+static bool keep_unit(const struct jit_unit *made, struct tier_code *code) {
+    struct jit_unit *u = behind.unit[behind.n++] = xalloc(1, sizeof *u);
+    *u = *made;
+    code->enter = jit_entry(u);
+    code->fault = &u->fault;
+    return true;
+}
+
+static bool compile_baseline(const struct tier_request *q, struct tier_code *code) {
+    struct jit_unit unit;
+    return !behind.c->bounds && baseline_make(NULL, &unit, &q->program, behind.c->cell_bits / 8) &&
+           keep_unit(&unit, code);
+}
+
 /* As the tiers want it.  A unit too many is refused, which they have to bear. */
 static bool compile_loop(void *context, const struct tier_request *q, struct tier_code *code) {
     (void)context;
     if (behind.n == MAX_UNITS)
         return false;
+    if (q->baseline)
+        return compile_baseline(q, code);
     struct build_options bo = build_options_of(behind.d, behind.c);
     struct func *f = run_passes(behind.d, ir_build_loop(&q->program, 0, &bo), behind.c, behind.why);
     struct engine_run r = {0};
@@ -421,13 +439,7 @@ static bool compile_loop(void *context, const struct tier_request *q, struct tie
         mach_free(r.m);
     ir_free(f);
     behind.failed |= !ok;
-    if (!ok)
-        return false;
-    struct jit_unit *u = behind.unit[behind.n++] = xalloc(1, sizeof *u);
-    *u = r.unit;
-    code->enter = jit_entry(u);
-    code->fault = &u->fault;
-    return true;
+    return ok && keep_unit(&r.unit, code);
 }
 
 static void prepare_tiers(struct differ *d, struct engine_run *r, const struct config *c,
@@ -437,8 +449,11 @@ static void prepare_tiers(struct differ *d, struct engine_run *r, const struct c
     behind.why = why;
     behind.n = 0;
     behind.failed = false;
-    r->tiers = (struct tier_options){
-        .threshold = c->threshold, .seed = c->tier_seed, .wait = true, .compile = compile_loop};
+    r->tiers = (struct tier_options){.max = c->tier_max,
+                                     .threshold = c->threshold,
+                                     .seed = c->tier_seed,
+                                     .wait = true,
+                                     .compile = compile_loop};
     r->copy = d->program;
     r->copy.op = xalloc(d->program.nop, sizeof *r->copy.op);
     memcpy(r->copy.op, d->program.op, d->program.nop * sizeof *r->copy.op);

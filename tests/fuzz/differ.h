@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "runtime/rt.h"
+#include "runtime/tiers.h"
 
 struct text;
 
@@ -34,10 +35,11 @@ struct config {
     unsigned cell_bits;
     enum eof_mode eof;
     bool strict;
-    bool baseline;         /* machine code for any x86-64, not for this machine */
-    bool bounds;           /* machine code compares with the limits of the tape */
-    unsigned max_regs;     /* 0: all */
-    uint32_t ra_seed;      /* not 0: random choices of the register allocator */
+    bool baseline;     /* machine code for any x86-64, not for this machine */
+    bool bounds;       /* machine code compares with the limits of the tape */
+    unsigned max_regs; /* 0: all */
+    uint32_t ra_seed;  /* not 0: random choices of the register allocator */
+    enum tier_max tier_max;
     uint32_t threshold;    /* of the tiers: rounds before a loop is compiled */
     uint32_t tier_seed;    /* not 0: at most that many, drawn for each loop */
     uint64_t prerun_steps; /* at -O3; 0: as usual */

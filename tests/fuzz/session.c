@@ -149,6 +149,8 @@ static struct config plain_config(const struct fuzz_program *p, enum engine engi
         .cell_bits = p->cell_bits,
         .eof = p->eof,
         .threshold = engine == ENGINE_TIERED ? draw_threshold(p->seed + level) : 0,
+        .tier_max =
+            engine == ENGINE_TIERED && (p->seed / 8 + level) % 4 == 0 ? TIERS_BASELINE : TIERS_ALL,
         .tier_seed = engine == ENGINE_TIERED && (p->seed + level) % 4 != 0 ? p->seed : 0,
         .prerun_steps = level == 3 || engine == ENGINE_ASM ? draw_prerun(p->seed + engine) : 0,
         .unit = p->tape_seed != 0};

@@ -227,7 +227,7 @@ static uint8_t *rude_loop(struct rt *r, uint8_t *pointer, uint32_t number) {
     return pointer + 1;
 }
 
-static rt_loop *rude_table[8] = {[5] = rude_loop};
+static struct rt_slot rude_table[8] = {[5] = {.run = rude_loop}};
 
 static void prepare_rude(unsigned bits) {
     prepare(-1, STDOUT_FILENO, bits);
@@ -268,7 +268,7 @@ Test(emit, calls_of_loops_go_through_the_table) {
             rt.tape.base[0] = 30;
             fail_at = fail;
             rt.stack_limit = deep ? (void *)UINTPTR_MAX : NULL;
-            rude_table[5] = deep ? NULL : rude_loop;
+            rude_table[5].run = deep ? NULL : rude_loop;
             run(&u);
             cr_assert_eq(calls, 1);
             cr_assert(stack_aligned);

@@ -18,6 +18,7 @@ struct run {
     struct profile profile;
     struct profile_sample sample[64];
     struct tier_loop loop[8];
+    struct rt_slot slot[8];
 };
 
 static struct run *run_of(const char *code) {
@@ -27,6 +28,7 @@ static struct run *run_of(const char *code) {
     r->p = parsed(code);
     r->t =
         (struct tiers){.op = r->p.op, .stats = &r->stats, .loop = r->loop, .profile = &r->profile};
+    r->t.slot = r->slot;
     r->profile.sample = r->sample;
     return r;
 }
@@ -79,7 +81,8 @@ Test(heat, shares_and_counts) {
     sampled(r, 5, PROFILE_CALLED, 1);
     struct tier_loop *inner = numbered(r, 6, 0);
     uint32_t trips[TIER_TRIPS] = {[0] = 1, [2] = 4};
-    *inner = (struct tier_loop){.rounds = 1234567, .entries = 5, .unit_entries = 2, .trips = trips};
+    *inner = (struct tier_loop){.rounds = 1234567, .unit_entries = 2, .trips = trips};
+    r->slot[0].entries = 5;
     r->stats.units = 1;
     r->t.nloop = 3;
     char *t = report(r, PROFILE_SAMPLED, false, true);
@@ -118,16 +121,18 @@ Test(heat, loops_that_were_not_sampled) {
     for (int exact = 0; exact < 2; exact++) {
         struct run *r = run_of(code);
         sampled(r, 1, PROFILE_TIER0, 1);
-        *numbered(r, 6, 0) = (struct tier_loop){.rounds = 1000, .entries = 1};
-        *numbered(r, 8, 1) = (struct tier_loop){.rounds = 10, .entries = 1};
+        *numbered(r, 6, 0) = (struct tier_loop){.rounds = 1000};
+        *numbered(r, 8, 1) = (struct tier_loop){.rounds = 10};
+        r->slot[0].entries = r->slot[1].entries = 1;
         char *t = report(r, exact ? PROFILE_EXACT : PROFILE_SAMPLED, false, false);
         cr_assert_eq(strstr(t, "1:5  [-]") != NULL, exact, "%s", t);
         IN_ORDER(t, "100.0 %  100.0 %  interp ", " 10 ", " 1 ", "1:2  [>+[-]<]");
         xfree(t);
         /* Without samples, by rounds. */
         r = run_of(code);
-        *numbered(r, 6, 0) = (struct tier_loop){.rounds = 1000, .entries = 1};
-        *numbered(r, 8, 1) = (struct tier_loop){.rounds = 10, .entries = 1};
+        *numbered(r, 6, 0) = (struct tier_loop){.rounds = 1000};
+        *numbered(r, 8, 1) = (struct tier_loop){.rounds = 10};
+        r->slot[0].entries = r->slot[1].entries = 1;
         t = report(r, exact ? PROFILE_EXACT : PROFILE_SAMPLED, true, false);
         IN_ORDER(t, "      -        -  - ", "1,000 ", "1:5  [-]", "10 ", "1:2  [>+[-]<]");
         xfree(t);

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "backend/x64/baseline.h"
 #include "backend/x64/jit.h"
 #include "frontend/compile.h"
 #include "frontend/options.h"
@@ -22,6 +23,7 @@
 
 struct setting {
     unsigned bits;
+    enum tier_max max;
     uint32_t threshold, seed;
     bool wait, strict, guard, refuse; /* refuse: nothing can be compiled */
     uint32_t starve;                  /* each compilation but the starve-th runs out of memory */
@@ -32,11 +34,15 @@ static const struct setting usual = {
 
 static struct options options;
 static struct setting now;
-static struct text cuts; /* of every request, each with a newline */
-static struct jit_unit *made[4096];
-static uint32_t nmade, starved;
-static struct jit_store store;
+static struct text cuts;                        /* of every request, each with a newline */
 static volatile size_t no_memory = PTRDIFF_MAX; /* that no allocator has */
+
+/* What one thread makes: units, and baseline code. */
+static struct shop {
+    struct jit_unit *made[4096];
+    uint32_t nmade, starved;
+    struct jit_store store;
+} shops[2];
 
 /* The source of a unit, with its calls. */
 static void show_cut(const struct program *p) {
@@ -56,20 +62,29 @@ static void show_cut(const struct program *p) {
     text_char(&cuts, '\n');
 }
 
-static bool compile(void *context, const struct tier_request *r, struct tier_code *code) {
-    (void)context;
-    show_cut(&r->program);
-    if (now.starve != 0 && ++starved % now.starve != 0)
-        (void)xalloc(1, no_memory);
-    if (now.refuse || nmade == sizeof made / sizeof *made)
-        return false;
+static void make_unit(const struct tier_request *r, struct shop *s, struct jit_unit *u) {
     struct func *f = compile_build_loop(&r->program, &options);
-    struct jit_unit *u = xcalloc(1, sizeof *u);
     const char *why;
     compile_optimize(f, &options);
-    cr_assert(compile_unit(f, !now.guard, &options, &store, u, &why), "%s", why);
+    cr_assert(compile_unit(f, !now.guard, &options, &s->store, u, &why), "%s", why);
     ir_free(f);
-    made[nmade++] = u;
+}
+
+static bool compile(void *context, const struct tier_request *r, struct tier_code *code) {
+    struct shop *s = &shops[r->baseline];
+    (void)context;
+    if (!r->baseline)
+        show_cut(&r->program);
+    if (now.starve != 0 && ++s->starved % now.starve != 0)
+        (void)xalloc(1, no_memory);
+    if (now.refuse || s->nmade == sizeof s->made / sizeof *s->made || (r->baseline && !now.guard))
+        return false;
+    struct jit_unit *u = xcalloc(1, sizeof *u);
+    if (r->baseline)
+        cr_assert(baseline_make(&s->store, u, &r->program, now.bits / 8));
+    else
+        make_unit(r, s, u);
+    s->made[s->nmade++] = u;
     code->enter = jit_entry(u);
     code->fault = &u->fault;
     code->bytes = u->fault.size;
@@ -109,7 +124,8 @@ static struct tier_stats in_tiers(struct rt *rt, struct program *p, struct setti
     options.cell_bits = s.bits;
     options.tape_cells = 4096;
     set_up(rt, out);
-    struct tier_options o = {.threshold = s.threshold,
+    struct tier_options o = {.max = s.max,
+                             .threshold = s.threshold,
                              .seed = s.seed,
                              .wait = s.wait,
                              .wait_at_end = true,
@@ -118,11 +134,13 @@ static struct tier_stats in_tiers(struct rt *rt, struct program *p, struct setti
     cuts.len = 0;
     cr_assert(tiers_run(p, rt, &o, &stats));
     rt_flush(rt);
-    while (nmade != 0) {
-        jit_free(made[--nmade]);
-        xfree(made[nmade]);
+    for (int i = 0; i < 2; i++) {
+        while (shops[i].nmade != 0) {
+            jit_free(shops[i].made[--shops[i].nmade]);
+            xfree(shops[i].made[shops[i].nmade]);
+        }
+        jit_store_free(&shops[i].store);
     }
-    jit_store_free(&store);
     options_free(&options);
     return stats;
 }
@@ -401,6 +419,136 @@ Test(tiers, strictly_and_without_guards, .timeout = 120) {
             s.guard = guard != 0;
             all_programs(s);
         }
+}
+
+/* ---- baseline code ---- */
+
+/* Nothing better is made; or units are, after a while, at any head. */
+Test(tiers, baseline_code_in_every_width, .timeout = 120) {
+    static const uint32_t threshold[] = {1, 2, 7};
+    for (unsigned bits = 8; bits <= 64; bits *= 2)
+        for (unsigned i = 0; i < 3; i++)
+            for (uint32_t seed = 0; seed < 4; seed++) {
+                struct setting s = usual;
+                s.bits = bits;
+                s.threshold = threshold[i];
+                s.max = TIERS_BASELINE;
+                s.strict = true; /* which it is */
+                s.seed = seed;
+                all_programs(s);
+                s.max = TIERS_ALL;
+                all_programs(s);
+            }
+}
+
+static struct tier_stats in_baseline(const char *code) {
+    struct tier_stats stats = {0};
+    for (unsigned bits = 8; bits <= 64; bits *= 2) {
+        struct setting s = usual;
+        s.bits = bits;
+        s.threshold = 1;
+        s.max = TIERS_BASELINE;
+        s.strict = true;
+        stats = agrees(code, s);
+        cr_assert_eq(stats.units, 0);
+    }
+    return stats;
+}
+
+/* Each operation, with the pointer where it is and elsewhere. */
+Test(tiers, baseline_code_of_each_operation) {
+    static const char *const round[] = {
+        ">+<",
+        "->+<",
+        ">.+<",
+        ">,.<",
+        ">>>#<<<",
+        ">+++[-]<",
+        ">--[+]<",
+        ">+>+>+<<[>]<<<",
+        "[>]>+<[<]>>",
+        ">+++[->+>--->++++<<<]<",
+        ">---[+>+>--->++++<<<]<",
+        ">[->+<]<", /* of a cell that is 0 */
+        ">++[.-]<",
+        ">++[>++[>+<-]<-]<",
+        ">[.>>>>>>>>>>>>>>>>>>+<<<<<<<<<<<<<<<<<<]<", /* never entered */
+    };
+    for (unsigned i = 0; i < sizeof round / sizeof *round; i++) {
+        struct text code = {0};
+        text_fmt(&code, "++++++++[.-%s]>.>.>.>.", round[i]);
+        struct tier_stats stats = in_baseline(code.p);
+        cr_assert(stats.baseline_units > 0 && stats.baseline_entries > 0, "%s", code.p);
+        text_free(&code);
+    }
+}
+
+/* Each access may be the one that leaves the tape. */
+Test(tiers, baseline_code_leaves_the_tape) {
+    static const char *const code[] = {
+        "+++[>+<-<+]",
+        "+++[>+<-<.]",
+        "+++[>+<-<,]",
+        "+++[>+<-<[-]]",
+        "+++[>+<-<[>]]",
+        "+++[>+<-+[<]]",
+        "+++[>+<-<[.-]]",
+        "+++[>+<-[-<+>]]",
+        "+++[[+>>+<<<+>]]",
+        "+++[+[.<]]",
+        "+++[[->>+<<<<<+>>>]]",
+        "+++[.<[.>>>>>>>>>>>>>>>>>>+<<<<<<<<<<<<<<<<<<]]",
+        "+[>+]",
+        "+[>>>+]",
+        "+[>,+]",
+        "+[>+.]",
+        "+[[>]+]",
+        "+[>+[->>>+<<<]>>>]",
+        "+[>++[.-]+]",
+        "+[>+[[-]>+<]>]",
+    };
+    for (unsigned i = 0; i < sizeof code / sizeof *code; i++)
+        in_baseline(code[i]);
+}
+
+/* Rounds are counted there, as interpreted ones are: a hot loop inside gets a unit, which takes
+ * over at the next head, and so does the loop itself. */
+Test(tiers, units_take_over_from_baseline_code) {
+    struct setting s = usual;
+    unsigned taken = 0;
+    s.threshold = 3;
+    for (s.seed = 1; s.seed < 40; s.seed++) {
+        struct tier_stats stats = agrees("-[>-[>+.[-]<-]<-]", s);
+        taken += stats.baseline_entries > 0 && stats.units > 0 && stats.entries > 0;
+    }
+    cr_assert_gt(taken, 20, "%u", taken);
+}
+
+/* No displacement is large enough; loops that cannot be units can be baseline code; nothing is made
+ * without guard pages, or when the run is looked at. */
+Test(tiers, baseline_code_has_limits) {
+    struct setting s = usual;
+    s.max = TIERS_BASELINE;
+    s.guard = false;
+    struct tier_stats stats = agrees(programs[0], s);
+    cr_assert_eq(stats.baseline_units, 0);
+    s.guard = true;
+    struct program p = parsed("+[>+<]");
+    p.op[1].kind = T0_OPEN;
+    p.op[1].arg = 0;
+    p.op[5].kind = T0_CLOSE;
+    p.op[5].arg = 0;
+    struct jit_unit u;
+    p.op[2].arg = INT32_MAX / 8;
+    p.op++;
+    cr_assert(baseline_make(NULL, &u, &p, 1));
+    jit_free(&u);
+    cr_assert(!baseline_make(NULL, &u, &p, 8));
+    p.op[0].arg = INT32_MAX / 8;
+    p.op[1].arg = 1;
+    cr_assert(!baseline_make(NULL, &u, &p, 1));
+    p.op--;
+    program_free(&p);
 }
 
 Test(tiers, what_cannot_be_compiled_is_interpreted) {
