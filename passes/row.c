@@ -360,6 +360,7 @@ static void find_choices(struct row *r) {
         r->of[b.i] = r->nchoice;
         r->choice[r->nchoice++] = c;
     }
+    r->c = NULL; /* c is gone */
 }
 
 /* ---- rows ---- */
