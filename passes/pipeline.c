@@ -68,7 +68,7 @@ static const struct stage level_2[] = {
     /* Loops around idioms may be idioms now. */
     {"clear-loop,mul-loop", CLEAN_UP},
     /* Choices that are not taken only count. */
-    {"row", CLEAN_UP},
+    {"row", NULL},
     /* Decisions become arithmetic. */
     {"flatten", CLEAN_UP, WORTH},
     /* Ways that were shared by walks of different lengths are told apart. */
