@@ -4,11 +4,14 @@
  *
  * Operations stay what tier 0 made of them; a move is one again, whatever was behind it.  Loops
  * that were never entered are called, so the work follows what runs, not what is there; but for
- * those that would not be loops.  Loops are looked at by their links: no recursion.
+ * those that would not be loops.  Large loops that have machine code are called, too: what was made
+ * for one is not made again for each loop around it.  Loops are looked at by their links: no
+ * recursion.
  */
 #include "runtime/tiers_int.h"
 
-#define MOST 8000 /* operations: some 3 ms of the running thread, for loops that may end sooner */
+#define MOST  12000 /* operations: a millisecond or two of the running thread */
+#define LARGE 300   /* operations: a loop with machine code is called, not written down again */
 
 struct cut {
     struct tiers *t;
@@ -32,6 +35,14 @@ static void put_simple(struct cut *c, uint32_t kind, uint32_t i) {
     put(c, BF_CLOSE, (int32_t)open, op[close].src);
 }
 
+/* Has the loop at op[i], which has a number, machine code that is worth a call? */
+static bool has_code(const struct cut *c, uint32_t i) {
+    uint32_t close = (uint32_t)c->t->op[i].arg, loop = (uint32_t)c->t->op[close].arg;
+    const struct tier_loop *l = &c->t->loop[loop];
+    return c->n > 0 && close - i > LARGE && l->state != TIER_COLD &&
+           (l->baseline != NULL || l->state == TIER_COMPILED);
+}
+
 /* The bracket at op[i]; returns where to go on. */
 static uint32_t put_open(struct cut *c, uint32_t i) {
     const struct bf_op *op = &c->t->op[i];
@@ -41,7 +52,7 @@ static uint32_t put_open(struct cut *c, uint32_t i) {
         kind = tier0_kind(c->t->op, i);
     if (kind != T0_OPEN) {
         put_simple(c, kind, i);
-    } else if (entered) {
+    } else if (entered && !has_code(c, i)) {
         c->inside = (uint32_t)c->t->op[close].arg;
         put(c, T0_OPEN, (int32_t)c->inside, op->src);
         return i + 1;

@@ -524,6 +524,24 @@ Test(tiers, units_take_over_from_baseline_code) {
     cr_assert_gt(taken, 20, "%u", taken);
 }
 
+/* A loop inside got code first; what is made for the one around it calls that, if it is large. */
+Test(tiers, baseline_code_is_not_made_again_for_large_loops) {
+    struct setting s = usual;
+    s.threshold = 20;
+    s.max = TIERS_BASELINE;
+    for (unsigned large = 0; large < 2; large++) {
+        struct text code = {0};
+        text_fmt(&code, "++++++++[->++++++++<]>[>++++++++++++++++++++++++++++++[-");
+        for (unsigned i = 0; i < (large ? 45 : 5); i++)
+            text_fmt(&code, ">+<+>+<-");
+        text_fmt(&code, "]>.<<-]");
+        struct tier_stats stats = agrees(code.p, s);
+        cr_assert_eq(stats.baseline_units, 2);
+        cr_assert_eq(stats.calls > 0, large == 1);
+        text_free(&code);
+    }
+}
+
 /* No displacement is large enough; loops that cannot be units can be baseline code; nothing is made
  * without guard pages, or when the run is looked at. */
 Test(tiers, baseline_code_has_limits) {
