@@ -1,13 +1,19 @@
 /* parse.c: one pass over the bytes of a program.
  *
- * The operations are counted, then made.  A table tells what each byte is; comments and runs are
- * passed in tight loops that end at the NUL behind the text, so that they need no test for its end.
+ * A table tells what each byte is; comments are passed in a tight loop that ends at the NUL behind
+ * the text, so that it needs no test for the text's end, and of a run of one character eight bytes
+ * are compared at once: in what compilers to Brainfuck write nine of ten bytes are in such runs.
+ * The array of operations starts with room for a program without runs or comments, of which the
+ * pages never touched cost nothing, and is cut to its length at the end.
+ * The text may change while it is read (a mapped file that somebody writes to): the result is then
+ * some program or an error, but nothing is relied on that was seen in the text before.
  * The stack of open brackets costs no memory of its own: while an OPEN waits for its CLOSE, its
  * argument links to the OPEN around it.
  */
 #include "frontend/parse.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "runtime/alloc.h"
 
@@ -18,12 +24,13 @@ enum char_class { C_COMMENT, C_ADD, C_MOVE, C_IN, C_OUT, C_OPEN, C_CLOSE, C_STOP
 
 struct parser {
     const uint8_t *text, *end;
-    struct bf_op *op; /* room for all of them, by parse_count */
-    uint32_t nop;
+    struct bf_op *op;
+    uint32_t nop, room;
     int32_t open; /* innermost OPEN that waits, or PARSE_NONE */
     uint32_t depth, max_depth;
     uint64_t total_moves;
     bool one_by_one, seen_in;
+    bool unmatched; /* stopped at a `]` that closes nothing */
     uint8_t class[256];
 };
 
@@ -41,22 +48,36 @@ static void parse_classes(struct parser *s, const struct parse_options *options)
         s->class['!'] = C_BANG;
 }
 
-/* An upper bound of the number of operations in the text.  Counting first is cheap next to growing
- * an array of a gigabyte by steps. */
-static uint32_t parse_count(const struct parser *s, const uint8_t *p) {
-    uint32_t n = 0;
-    uint8_t last = C_COMMENT;
-    for (; p < s->end; p++) {
-        uint8_t class = s->class[*p];
-        bool in_run = (class == C_ADD || class == C_MOVE) && class == last && !s->one_by_one;
-        n += class != C_COMMENT && !in_run;
-        last = class == C_COMMENT ? last : class;
-    }
-    return n;
+/* Room for one operation a byte and the END, or whatever there is memory for at first. */
+static void parse_room(struct parser *s, uint32_t bytes) {
+    s->op = xalloc_if((size_t)bytes + 1, sizeof *s->op);
+    s->room = s->op != NULL ? bytes + 1 : 0;
 }
 
 static inline void parse_push(struct parser *s, enum bf_kind kind, int32_t arg, const uint8_t *at) {
+    if (__builtin_expect(s->nop == s->room, 0))
+        s->op = xgrow(s->op, &s->room, (uint64_t)s->nop + 1, sizeof *s->op);
     s->op[s->nop++] = (struct bf_op){.kind = kind, .arg = arg, .src = (uint32_t)(at - s->text)};
+}
+
+/* How many bytes from p on are c. */
+static inline uint32_t parse_same(const uint8_t *p, const uint8_t *end, uint8_t c) {
+    const uint8_t *first = p;
+    const uint64_t all = c * UINT64_C(0x0101010101010101);
+    for (; end - p >= 8; p += 8) {
+        uint64_t word;
+        memcpy(&word, p, sizeof word);
+        if (word == all)
+            continue;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        return (uint32_t)(p - first) + (uint32_t)__builtin_ctzll(word ^ all) / 8;
+#else
+        return (uint32_t)(p - first) + (uint32_t)__builtin_clzll(word ^ all) / 8;
+#endif
+    }
+    while (p < end && *p == c)
+        p++;
+    return (uint32_t)(p - first);
 }
 
 /* A run of the two characters of one class, with comments between; returns what follows it.  The
@@ -68,11 +89,17 @@ static inline const uint8_t *parse_run(struct parser *s, const uint8_t *p, enum 
     if (s->one_by_one) {
         sum = *p++ == up ? 1 : -1;
     } else {
-        for (;; p++) {
-            if (s->class[*p] == class)
-                sum += *p == up ? 1 : -1;
-            else if (s->class[*p] != C_COMMENT && (s->class[*p] != C_STOP || p == s->end))
+        for (;;) {
+            uint8_t c = *p;
+            if (s->class[c] == class) {
+                uint32_t n = parse_same(p, s->end, c);
+                sum += c == up ? (int32_t)n : -(int32_t)n;
+                p += n;
+            } else if (s->class[c] == C_COMMENT || (s->class[c] == C_STOP && p != s->end)) {
+                p++;
+            } else {
                 break;
+            }
         }
     }
     if (kind == BF_MOVE) {
@@ -130,8 +157,10 @@ static const uint8_t *parse_text(struct parser *s, const uint8_t *p) {
             parse_open(s, p++);
             continue;
         case C_CLOSE:
-            if (!parse_close(s, p))
+            if (!parse_close(s, p)) {
+                s->unmatched = true;
                 return p;
+            }
             p++;
             continue;
         case C_STOP:
@@ -166,12 +195,11 @@ struct parse_result parse_program(struct program *p, const uint8_t *text, uint32
     struct parser s = {
         .text = text, .end = text + size, .open = PARSE_NONE, .one_by_one = options->one_by_one};
     parse_classes(&s, options);
-    uint32_t room = parse_count(&s, text + start) + 1;
-    s.op = xalloc(room, sizeof *s.op);
+    parse_room(&s, size - start);
     const uint8_t *stop = parse_text(&s, text + start);
     struct parse_result r = {.error = PARSE_OK, .end = (uint32_t)(stop - text)};
     *p = (struct program){0};
-    if (stop < s.end && *stop == ']') {
+    if (s.unmatched) {
         r.error = PARSE_UNMATCHED_CLOSE;
         r.at = r.end;
     } else if (s.open != PARSE_NONE) {
@@ -182,6 +210,7 @@ struct parse_result parse_program(struct program *p, const uint8_t *text, uint32
         return r;
     }
     parse_push(&s, BF_END, 0, stop);
+    s.op = xrealloc(s.op, s.nop, sizeof *s.op);
     *p = (struct program){
         .op = s.op, .nop = s.nop, .max_depth = s.max_depth, .total_moves = s.total_moves};
     return r;

@@ -120,6 +120,14 @@ void alloc_expect(size_t bytes) {
     free(p);
 }
 
+void *xalloc_if(size_t n, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes) || bytes > PTRDIFF_MAX || alloc_must_fail())
+        return NULL;
+    void *p = malloc(bytes == 0 ? 1 : bytes);
+    return p == NULL ? NULL : alloc_advise(p, bytes);
+}
+
 void *xalloc(size_t n, size_t size) {
     size_t bytes = alloc_size(n, size);
     void *p = alloc_must_fail() ? NULL : malloc(bytes);

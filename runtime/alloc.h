@@ -25,6 +25,8 @@ void alloc_expect(size_t bytes);
  * a failed allocation gives up the attempt it is made in, else ends the process. */
 void *xalloc(size_t n, size_t size);
 void *xcalloc(size_t n, size_t size);
+/* As xalloc, but NULL if there is no such memory. */
+void *xalloc_if(size_t n, size_t size);
 /* As xcalloc, for arrays of which little is touched: pages come from the kernel as they are.  Freed
  * by xfree_sparse with the same n and size. */
 void *xcalloc_sparse(size_t n, size_t size);

@@ -130,17 +130,19 @@ Test(diag, cuts_long_lines) {
 
 /* ---- the parser ---- */
 
+#define PLAIN_MAX 256
+
 /* The commands of the program, one character each, with a matching bracket's index. */
 struct plain {
-    char command[256];
-    int partner[256];
-    unsigned src[256];
+    char command[PLAIN_MAX];
+    int partner[PLAIN_MAX];
+    unsigned src[PLAIN_MAX];
     int n;
     bool balanced;
 };
 
 static void plain_parse(struct plain *p, const char *text, size_t n) {
-    int stack[256], depth = 0;
+    int stack[PLAIN_MAX], depth = 0;
     *p = (struct plain){.balanced = true};
     for (unsigned i = 0; i < n; i++) {
         if (text[i] == '\0' || strchr("+-<>,.[]", text[i]) == NULL)
@@ -206,16 +208,26 @@ static void check_folded(const struct program *got, const struct plain *want) {
     cr_assert_eq(got->total_moves, moves);
 }
 
-Test(parse, agrees_with_a_plain_parser) {
+/* A random text of about `length` bytes whose characters come up to `repeat` times in a row. */
+static size_t plain_text(char text[PLAIN_MAX], int length, int repeat) {
     static const char alphabet[] = "++--<>,.[]#! \0";
-    srand(2);
+    size_t n = 0;
+    for (length = rand() % length; length > 0;) {
+        char c = alphabet[rand() % (int)(sizeof alphabet - 1)];
+        int times = 1 + rand() % repeat;
+        for (int i = 0; i < times && length > 0; i++, length--)
+            text[n++] = c;
+    }
+    text[n] = '\0';
+    return n;
+}
+
+/* Parses `rounds` such texts; returns how many of them had their brackets matched. */
+static int plain_agrees(int rounds, int length, int repeat) {
     int balanced = 0;
-    for (int round = 0; round < 200000; round++) {
-        char text[32];
-        size_t n = (size_t)(rand() % 20);
-        for (size_t i = 0; i < n; i++)
-            text[i] = alphabet[rand() % (int)(sizeof alphabet - 1)];
-        text[n] = '\0';
+    for (int round = 0; round < rounds; round++) {
+        char text[PLAIN_MAX];
+        size_t n = plain_text(text, length, repeat);
         struct plain want;
         plain_parse(&want, text, n);
         for (int single = 0; single <= 1; single++) {
@@ -229,7 +241,36 @@ Test(parse, agrees_with_a_plain_parser) {
         }
         balanced += want.balanced;
     }
-    cr_assert_gt(balanced, 20000);
+    return balanced;
+}
+
+Test(parse, agrees_with_a_plain_parser) {
+    srand(2);
+    cr_assert_gt(plain_agrees(200000, 20, 1), 20000);
+}
+
+/* Runs are compared eight bytes at a time, from any of their bytes on. */
+Test(parse, counts_runs_of_any_length) {
+    srand(3);
+    cr_assert_gt(plain_agrees(100000, 200, 30), 2000);
+    for (int n = 0; n < 100; n++) {
+        char text[128];
+        memset(text, '>', (size_t)n);
+        strcpy(text + n, "<");
+        struct program p;
+        struct parse_result r = parse_program(&p, (const uint8_t *)text, 0, (uint32_t)n + 1,
+                                              &(struct parse_options){0});
+        cr_assert_eq(r.error, PARSE_OK);
+        cr_assert_eq(p.total_moves, (uint64_t)abs(n - 1));
+        /* What follows the text is not part of it, even if it would prolong the run. */
+        memset(text, '+', sizeof text);
+        text[n] = '\0';
+        program_free(&p);
+        parse_program(&p, (const uint8_t *)text, 0, (uint32_t)n, &(struct parse_options){0});
+        cr_assert_eq(p.nop, n == 0 ? 1 : 2);
+        cr_assert_eq(n == 0 ? 0 : p.op[0].arg, n);
+        program_free(&p);
+    }
 }
 
 static struct parse_result parse_of(const char *text, struct parse_options o, struct program *p) {
