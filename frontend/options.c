@@ -254,6 +254,7 @@ static bool opt_apply(struct options *o, enum option_id id, const char *value, i
         break;
     case OPT_COMPLETION:
         o->action = ACT_COMPLETION;
+        assert(value != NULL); /* the table says VALUE */
         if (strcmp(value, "bash") != 0)
             text_fmt(why, "there are completions for bash only, not for `%s`", value);
         return why->len == 0;
