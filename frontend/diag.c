@@ -108,6 +108,8 @@ static void diag_window(const struct source *s, uint32_t offset, uint32_t *from,
 void diag_show_line(struct text *out, struct source *s, uint32_t offset) {
     uint32_t start = source_position(s, offset).line_start;
     uint32_t end = source_line_end(s, start);
+    if (end < offset) /* the file was changed in between */
+        end = offset;
     if (end > start && s->text[end - 1] == '\r' && offset < end - 1)
         end--;
     uint32_t from = start, to = end;
@@ -134,11 +136,20 @@ void diag_show_line(struct text *out, struct source *s, uint32_t offset) {
 static __attribute__((format(printf, 4, 0))) void
 diag_at(struct source *s, uint32_t offset, const char *severity, const char *format, va_list ap) {
     struct text t = {0};
+    va_list again;
+    va_copy(again, ap);
     struct position at = source_position(s, offset);
     text_fmt(&t, "%s:%u:%u: %s: ", s->name, at.line, at.column, severity);
     text_vfmt(&t, format, ap);
     text_char(&t, '\n');
     diag_show_line(&t, s, offset);
+    if (source_lost(s)) { /* where it was is not known any more */
+        t.len = 0;
+        text_fmt(&t, "%s: %s: ", s->name, severity);
+        text_vfmt(&t, format, again);
+        text_char(&t, '\n');
+    }
+    va_end(again);
     diag_write(&t);
 }
 

@@ -132,7 +132,7 @@ static enum exit_status main_read_source(struct job *j) {
     const struct options *o = &j->o;
     bool ok = o->has_code
                   ? source_copy(&j->source, "-e", o->code.len ? o->code.p : "", o->code.len, &why)
-                  : source_read(&j->source, o->file, &why);
+                  : source_read(&j->source, o->file, !o->ir_input, &why);
     if (!ok)
         diag_error("cannot read `%s`: %s", j->source.name, why.p);
     text_free(&why);
@@ -146,6 +146,8 @@ static enum exit_status main_parse(struct job *j) {
                                     .one_by_one = j->o.max_steps != UINT64_MAX};
     struct source *s = &j->source;
     struct parse_result r = parse_program(&j->program, s->text, s->start, s->size, &options);
+    if (source_lost(s))
+        return EXIT_USAGE; /* main reports it */
     switch (r.error) {
     case PARSE_OK:
         j->program_end = r.end;
@@ -213,6 +215,15 @@ static struct func *main_optimize(struct job *j) {
     j->program.op = NULL;
     compile_optimize(j->func, &j->o);
     return j->func;
+}
+
+/* A source that is gone is an error whatever came of it, and reported once, at the end. */
+static enum exit_status main_check_source(const struct job *j, enum exit_status status) {
+    if (!source_lost(&j->source))
+        return status;
+    diag_error("cannot read `%s`: it became shorter while it was read, or its disk fails",
+               j->source.name);
+    return EXIT_USAGE;
 }
 
 /* ---- running it ---- */
@@ -361,7 +372,8 @@ static enum exit_status main_translate(struct job *j) {
         ir_dot(&t, f);
     else if (!listing_make(&t, f, j->o.ir_input ? NULL : &j->source, drift, &j->o))
         return EXIT_USAGE;
-    enum exit_status status = main_write(&j->o, &t);
+    /* No listing of a text that is gone. */
+    enum exit_status status = source_lost(&j->source) ? EXIT_USAGE : main_write(&j->o, &t);
     text_free(&t);
     return status;
 }
@@ -429,7 +441,7 @@ int main(int argc, char **argv) {
         options_free(&job.o);
         return EXIT_USAGE;
     }
-    enum exit_status status = main_job(&job);
+    enum exit_status status = main_check_source(&job, main_job(&job));
     if (main_rt_busy)
         _exit((int)status);
     tape_unmap(&main_rt.tape);

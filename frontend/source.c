@@ -1,7 +1,7 @@
 /* source.c: loads program text and turns byte offsets into lines and columns.
  *
- * Files are read rather than mapped: a file that is truncated during a run would turn a mapping
- * into SIGBUS.
+ * Large files are mapped (mapped.c); standard input, pipes, devices and small files are read, and
+ * so is what cannot be mapped.
  * Positions come from marks every 4 KiB of text (the line there, and where that line starts), so
  * that a question costs one block of text at most however long the lines are.
  */
@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/mapped.h"
 #include "runtime/alloc.h"
 #include "runtime/text.h"
 
@@ -22,13 +23,30 @@ struct source_mark {
     uint32_t line, line_start;
 };
 
-/* Bytes to make room for: what fstat says, and one more so that the end is seen at once. */
-static size_t source_guess(int fd) {
+/* What fstat says of a regular file's size; SOURCE_NO_SIZE: nothing. */
+#define SOURCE_NO_SIZE UINT64_MAX
+static uint64_t source_file_size(int fd) {
     struct stat st;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 0)
+        return SOURCE_NO_SIZE;
+    return (uint64_t)st.st_size;
+}
+
+/* Bytes to make room for, with one more so that the end is seen at once. */
+static size_t source_guess(uint64_t size) {
+    if (size == SOURCE_NO_SIZE)
         return 65536;
-    uint64_t size = (uint64_t)st.st_size;
     return (size_t)(size > SOURCE_MAX_SIZE ? SOURCE_MAX_SIZE : size) + 2;
+}
+
+static bool source_map_fd(struct source *s, int fd) {
+    uint64_t size = source_file_size(fd);
+    if (size < MAPPED_LEAST || size > SOURCE_MAX_SIZE)
+        return false;
+    s->text = mapped_open(fd, (size_t)size);
+    s->mapped = s->text != NULL;
+    s->size = s->mapped ? (uint32_t)size : 0;
+    return s->mapped;
 }
 
 static bool source_too_large(struct text *why) {
@@ -37,7 +55,7 @@ static bool source_too_large(struct text *why) {
 }
 
 static bool source_read_fd(struct source *s, int fd, struct text *why) {
-    size_t cap = source_guess(fd), n = 0;
+    size_t cap = source_guess(source_file_size(fd)), n = 0;
     s->text = xalloc(cap, 1);
     for (;;) {
         ssize_t got = read(fd, s->text + n, cap - n - 1);
@@ -68,7 +86,7 @@ static void source_skip_hashbang(struct source *s) {
     s->start = source_line_end(s, 0);
 }
 
-bool source_read(struct source *s, const char *path, struct text *why) {
+bool source_read(struct source *s, const char *path, bool map, struct text *why) {
     bool standard = strcmp(path, "-") == 0;
     *s = (struct source){.name = standard ? "<stdin>" : path};
     int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
@@ -76,7 +94,8 @@ bool source_read(struct source *s, const char *path, struct text *why) {
         text_put(why, strerror(errno));
         return false;
     }
-    bool ok = source_read_fd(s, fd, why);
+    /* Standard input may be anywhere in its file, and what follows it may be read as input. */
+    bool ok = (map && !standard && source_map_fd(s, fd)) || source_read_fd(s, fd, why);
     if (!standard)
         close(fd);
     if (ok)
@@ -97,8 +116,15 @@ bool source_copy(struct source *s, const char *name, const char *bytes, size_t n
     return true;
 }
 
+bool source_lost(const struct source *s) {
+    return s->mapped && mapped_lost();
+}
+
 void source_free(struct source *s) {
-    xfree(s->text);
+    if (s->mapped)
+        mapped_close();
+    else
+        xfree(s->text);
     xfree(s->mark);
     *s = (struct source){0};
 }

@@ -15,6 +15,7 @@ struct source {
     const char *name; /* for messages; not owned */
     uint8_t *text;    /* size bytes and a NUL behind them */
     uint32_t size;
+    bool mapped;              /* the text is the file itself: it can be lost */
     uint32_t start;           /* where the program starts: behind a first line `#!...` */
     struct source_mark *mark; /* made by the first source_position */
 };
@@ -25,9 +26,12 @@ struct position {
     uint32_t line_start; /* byte offset of the line's first byte */
 };
 
-/* Reads the file `path`, or standard input if it is "-".  False: it could not be read, `why` says
- * what is wrong (without the name). */
-bool source_read(struct source *s, const char *path, struct text *why);
+/* Reads the file `path`, or standard input if it is "-"; a large file is mapped instead if `map`
+ * allows it.  False: it could not be read, `why` says what is wrong (without the name). */
+bool source_read(struct source *s, const char *path, bool map, struct text *why);
+/* Has a mapped file become shorter since, so that text was asked for that is gone?  What was made
+ * of the text before is not to be trusted then. */
+bool source_lost(const struct source *s);
 /* Takes a copy of n bytes. */
 bool source_copy(struct source *s, const char *name, const char *bytes, size_t n, struct text *why);
 void source_free(struct source *s);

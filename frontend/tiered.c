@@ -107,7 +107,8 @@ static void tiered_finish(void *context, const struct tiers *t) {
     struct text report = {0};
     rt_flush(tiered.rt);
     heat_report(&report, t, tiered.source, tiered.o->profile, heat_style());
-    (void)rt_write_all(STDERR_FILENO, report.p, report.len);
+    if (!source_lost(tiered.source)) /* its lines are what the report is about */
+        (void)rt_write_all(STDERR_FILENO, report.p, report.len);
     text_free(&report);
 }
 

@@ -234,8 +234,14 @@ def after_start(log):
 def failing_memory_calls(b, e, full):
     """Every mmap and so on fails, once and from then on."""
     code = "+.>,[->+<]>."
+    failing_calls(b, e, e.command(code), code)
+    if not e.assembled:
+        large_source("large.b", code)
+        failing_calls(b, f"{e}, a large file", [b.bfopt, *e.options, "large.b"], code)
+
+
+def failing_calls(b, e, command, code):
     want = run([b.bfopt, "--ref", "-e", code], data=b"x")[1]
-    command = e.command(code)
     run(inject(command, log="calls"), data=b"x")
     before = after_start("calls")
     text = open("calls").read()
@@ -312,6 +318,108 @@ def bad_files(b, full):
     if STRACE:
         b.expect("a program whose read fails", run(inject([b.bfopt, "input.b"], "read:error=EIO:when=3+")), 1, b"",
                  "cannot read `input.b`: Input/output error$")
+
+
+# ---- sources that are mapped ----
+
+LARGE = 1 << 20 # from this size on
+LOST = "^bfopt: error: cannot read `lost.b`: it became shorter while it was read"
+# A prints; the rest needs the text again: off the tape, `#`, a loop for the log, a listing.
+LATE = [["--ref"], ["--interp"], ["--jit"], ["--jit", "--guard=off"], [], ["--sandbox"], ["--sandbox", "--ref"],
+        ["--profile"], ["--profile=exact"], ["--debug-hash"], ["--perf-map", "--tier-threshold=2", "--tier-wait"],
+        ["--tier-log", "--tier-threshold=2", "--tier-wait"]]
+
+
+def large_source(name, code, size=LARGE + 5000):
+    """Lines of comments, with the code at the end."""
+    with open(name, "wb") as f:
+        f.write((b"a comment" * 9 + b"\n") * (size // 82 + 1))
+        f.seek(size - len(code))
+        f.write(code.encode())
+        f.truncate(size)
+
+
+def wait_for(true):
+    end = time.time() + LIMIT
+    while not true() and time.time() < end:
+        time.sleep(0.001)
+    return true()
+
+
+def mapped_sources(b):
+    # Of any size around whole pages, the last byte is seen, and none behind it.
+    for size in LARGE - 1, LARGE, LARGE + 1, LARGE + 4095, LARGE + 4096, LARGE + 4097:
+        large_source("large.b", HELLO + "<[.", size)
+        where = open("large.b", "rb").read().count(b"\n") + 1
+        b.expect(f"{size} bytes: an error at the end", run([b.bfopt, "large.b"]), 2, b"", f"^large.b:{where}:\\d+: error: unmatched")
+        large_source("large.b", HELLO + "<" + "+" * 65 + ".", size)
+        b.expect(f"{size} bytes: a run at the end", run([b.bfopt, "large.b"]), 0, b"AA", "")
+    if not STRACE:
+        return
+    mapping = r"mmap\(0x\w+, \d+, PROT_READ\|PROT_WRITE, MAP_PRIVATE\|MAP_FIXED, \d+, 0\)"
+    for what, size, wanted in ("a large file", LARGE, 1), ("a small one", LARGE - 1, 0):
+        large_source("large.b", HELLO, size)
+        run(inject([b.bfopt, "large.b"], log="calls"))
+        got = len(re.findall(mapping, open("calls").read()))
+        b.check(f"{what} is {'mapped' if wanted else 'read'}", None if got == wanted else f"{got} mappings")
+    run(inject([b.bfopt, "-"], log="calls"), stdin=open("large.b", "rb"))
+    b.check("standard input is read", "it is mapped" if re.search(mapping, open("calls").read()) else None)
+
+
+def lost_sources(b):
+    """Files that become shorter while they are mapped."""
+    late = ",[-]" + HELLO + "[>+>+<<-]#+++[-]<<<<<."
+    for how in LATE:
+        name = " ".join(how)
+        large_source("lost.b", late)
+        p = subprocess.Popen([b.bfopt, *how, "lost.b"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        mapped = lambda: "lost.b" in open(f"/proc/{p.pid}/maps").read()
+        waits = lambda: open(f"/proc/{p.pid}/syscall").read().startswith("0 0x0 ") # read of descriptor 0
+        b.check(f"{name}: the source is mapped", None if wait_for(mapped) and wait_for(waits) else "no")
+        os.truncate("lost.b", 100)
+        out, err = p.communicate(b"x", timeout=LIMIT)
+        b.expect(f"{name}: a source that became shorter in the run", (p.returncode, out, err), 1, b"A", LOST)
+        where = re.search(rb"^lost.b:\d.*(error|sample)", err, re.M)
+        b.check(f"{name}: no position in a text that is gone", where and repr(where.group()))
+        if os.path.exists(f"/tmp/perf-{p.pid}.map"):
+            os.unlink(f"/tmp/perf-{p.pid}.map")
+    # In the midst of a listing: what is shown before waits for a reader.
+    large_source("lost.b", "+[->+<]>" * 2000)
+    p = subprocess.Popen([b.bfopt, "--dump-asm", "-O1", "--print-before=all", "lost.b", "-o", "part"], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.read(p.stderr.fileno(), 1)
+    os.truncate("lost.b", 100)
+    out, err = p.communicate(timeout=LIMIT)
+    b.expect("a listing of a source that became shorter", (p.returncode, out, err), 1, b"", LOST)
+    b.check("no part of the listing is left", "there is one" if os.path.exists("part") else None)
+    if not STRACE:
+        return
+    # While it is parsed: strace holds bfopt between mapping and reading.
+    for left in 0, 100, LARGE:
+        for code in HELLO, "[" + HELLO:
+            large_source("lost.b", code)
+            p = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "inject=madvise:delay_exit=1000000:when=1", b.bfopt, "lost.b"],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            child = lambda: open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()
+            mapped = lambda: child() and "lost.b" in open(f"/proc/{child()[0]}/maps").read()
+            b.check("the source is mapped", None if wait_for(mapped) else "no")
+            os.truncate("lost.b", left)
+            out, err = p.communicate(timeout=LIMIT)
+            b.expect(f"a source cut to {left} bytes before it is parsed", (p.returncode, out, err), 1, b"", LOST)
+            b.check("and nothing else is said", None if err.count(b"\n") == 1 else repr(err))
+    # The handler has no memory to put there.
+    large_source("lost.b", HELLO)
+    run(inject([b.bfopt, "lost.b"], log="calls"))
+    text = open("calls").read()
+    at = len(re.findall(r"^\d+ +mmap\(", text[:text.index("MAP_PRIVATE|MAP_FIXED, ", text.index("F_GETFD"))], re.M))
+    p = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "inject=madvise:delay_exit=1000000:when=1",
+                          "-e", f"inject=mmap:error=ENOMEM:when={at + 1}+", b.bfopt, "lost.b"],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = lambda: open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()
+    wait_for(lambda: child() and "lost.b" in open(f"/proc/{child()[0]}/maps").read())
+    os.truncate("lost.b", 100)
+    out, err = p.communicate(timeout=LIMIT)
+    b.expect("a source that became shorter, without memory", (p.returncode, out, err), 1, b"", "^bfopt: error: the program became shorter")
 
 
 # ---- memory ----
@@ -578,6 +686,8 @@ def main():
                 if full or number in (1, 6, 7):
                     failing_memory_calls(b, e, full)
         interrupted_profiles(b)
+        mapped_sources(b)
+        lost_sources(b)
         bad_files(b, full)
         steps(b)
         failing_allocations(b, full)
