@@ -38,3 +38,16 @@ for engine in '--tier-threshold=2 --tier-wait' '--tier-threshold=2' --jit; do
         [ '"${engine%%=*}"' = --tier-threshold ] && [ ! -e /tmp/perf-$pid.map ] && : >/tmp/perf-$pid.map
         awk "!/^[0-9a-f]+ [0-9a-f]+ -e:1:[0-9]+\$/{print}" /tmp/perf-$pid.map && rm /tmp/perf-$pid.map && echo ok'
 done
+# /tmp is everybody's and the name can be guessed: what is there already is replaced, never followed or added to.
+for there in 'ln -s $PWD/victim' 'cp $PWD/victim'; do
+    sh_ok "a map for perf where there is one: ${there%% \$*}" 0 'old\nok\n600\n' '' '
+        echo old >victim
+        sh -c "rm -f /tmp/perf-\$\$.map; '"$there"' /tmp/perf-\$\$.map || exit 9; exec \"\$@\"" sh \
+            $bfopt --perf-map --jit -e "'"$hot"'" >/dev/null & pid=$!; wait $pid || exit
+        cat victim; map=/tmp/perf-$pid.map
+        [ -f $map ] && [ ! -L $map ] && ! grep -v "^[0-9a-f]* [0-9a-f]* -e:1:[0-9]*\$" $map && echo ok
+        stat -c %a $map; rm $map'
+done
+sh_ok "a map for perf that cannot be replaced" 0 '' '~warning: cannot write `/tmp/perf-[0-9]*.map`: File exists$' '
+    sh -c "mkdir /tmp/perf-\$\$.map && exec \"\$@\"" sh $bfopt --perf-map --jit -e "'"$hot"'" >/dev/null & pid=$!
+    wait $pid; status=$?; rmdir /tmp/perf-$pid.map; exit $status'
