@@ -346,6 +346,15 @@ def wait_for(true):
     return true()
 
 
+def child_maps(pid, file):
+    """Has a child of the process mapped the file?  strace has others at first, to try what it can do."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as children:
+            return any(file in open(f"/proc/{child}/maps").read() for child in children.read().split())
+    except OSError: # that one is gone
+        return False
+
+
 def mapped_sources(b):
     # Of any size around whole pages, the last byte is seen, and none behind it.
     for size in LARGE - 1, LARGE, LARGE + 1, LARGE + 4095, LARGE + 4096, LARGE + 4097:
@@ -398,11 +407,9 @@ def lost_sources(b):
     for left in 0, 100, LARGE:
         for code in HELLO, "[" + HELLO:
             large_source("lost.b", code)
-            p = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "inject=madvise:delay_exit=1000000:when=1", b.bfopt, "lost.b"],
+            p = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "inject=madvise:delay_exit=2000000:when=1", b.bfopt, "lost.b"],
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            child = lambda: open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()
-            mapped = lambda: child() and "lost.b" in open(f"/proc/{child()[0]}/maps").read()
-            b.check("the source is mapped", None if wait_for(mapped) else "no")
+            b.check("the source is mapped", None if wait_for(lambda: child_maps(p.pid, "lost.b")) else "no")
             os.truncate("lost.b", left)
             out, err = p.communicate(timeout=LIMIT)
             b.expect(f"a source cut to {left} bytes before it is parsed", (p.returncode, out, err), 1, b"", LOST)
@@ -412,11 +419,10 @@ def lost_sources(b):
     run(inject([b.bfopt, "lost.b"], log="calls"))
     text = open("calls").read()
     at = len(re.findall(r"^\d+ +mmap\(", text[:text.index("MAP_PRIVATE|MAP_FIXED, ", text.index("F_GETFD"))], re.M))
-    p = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "inject=madvise:delay_exit=1000000:when=1",
+    p = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "inject=madvise:delay_exit=2000000:when=1",
                           "-e", f"inject=mmap:error=ENOMEM:when={at + 1}+", b.bfopt, "lost.b"],
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    child = lambda: open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()
-    wait_for(lambda: child() and "lost.b" in open(f"/proc/{child()[0]}/maps").read())
+    wait_for(lambda: child_maps(p.pid, "lost.b"))
     os.truncate("lost.b", 100)
     out, err = p.communicate(timeout=LIMIT)
     b.expect("a source that became shorter, without memory", (p.returncode, out, err), 1, b"", "^bfopt: error: the program became shorter")
