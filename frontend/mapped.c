@@ -9,7 +9,8 @@
  * handler puts empty memory there, notes it and lets the access happen again, so nothing that is
  * under way has to know: a run that only wanted to say where it ended goes on and keeps its output.
  * Whoever needs the text asks afterwards (mapped_lost), and main.c makes it an error at the end.
- * A disk that fails is told in the same way by the kernel, and is no different here.
+ * A disk that fails is told in the same way by the kernel, and is no different here.  The thread
+ * that compiles has all signals blocked, and reads no text.
  */
 #include "frontend/mapped.h"
 
@@ -23,7 +24,7 @@
 static struct {
     uint8_t *text; /* NULL: nothing is mapped */
     size_t bytes, page;
-    atomic_bool lost; /* by whichever thread */
+    atomic_bool lost;
     struct sigaction before;
 } mapped;
 

@@ -19,11 +19,12 @@ enum when {
     ALWAYS, /* what is not said otherwise */
     FULL,   /* at -O3, or when the code is kept (-S) */
     KEPT,   /* when the code is kept */
-    SMALL,  /* not in large functions that were built simplified: what it finds is found later */
-    WORTH,  /* nor in those below -O3: little for its time */
+    SMALL,  /* not in large functions that were built simplified, as what it finds is found later;
+             * but at -O3 when the code is kept */
+    WORTH,  /* not in those below -O3: little for its time */
 };
 
-/* Records from which on a function is large. */
+/* Records from which on a function is large.  Builds for tests may say less. */
 #ifndef LARGE
 #define LARGE 100000
 #endif
@@ -226,9 +227,10 @@ static bool runs_stage(const struct stage *s, int level, bool kept) {
 
 /* Code that is kept gets all there is at -O3. */
 static bool is_superfluous(const struct driver *d, const struct stage *s, int level) {
-    bool may =
-        s->when == SMALL ? level < MAX_LEVEL || !d->o->kept : s->when == WORTH && level < MAX_LEVEL;
-    return may && d->f->simplified && d->f->ninsn >= LARGE;
+    if (!d->f->simplified || d->f->ninsn < LARGE)
+        return false;
+    return (s->when == SMALL && !(level == MAX_LEVEL && d->o->kept)) ||
+           (s->when == WORTH && level < MAX_LEVEL);
 }
 
 static bool run_stage(struct driver *d, const struct stage *s, bool *stop) {
@@ -266,6 +268,12 @@ static int32_t *loop_steps(const struct func *f) {
     return step;
 }
 
+/* Reads or writes more than the tape?  Not so touches, which have EFF_IO for their order. */
+static bool is_io(const struct func *f, value v) {
+    uint8_t op = ir_at(f, v)->op;
+    return op == OP_IN || op == OP_OUT || op == OP_OUTS || op == OP_HASH;
+}
+
 /* Is most of the time of f that of its input and output, whatever is done to the rest?  By a static
  * estimate of how often blocks run. */
 static bool is_mostly_io(const struct func *f) {
@@ -277,7 +285,7 @@ static bool is_mostly_io(const struct func *f) {
         unsigned shift = LOOP_SHIFT * (unsigned)(depth < DEEPEST ? depth : DEEPEST);
         IR_FOR_INSNS (f, b, v) {
             all += UINT64_C(1) << shift;
-            io += (uint64_t)ir_has(f, v, EFF_IO) << shift;
+            io += (uint64_t)is_io(f, v) << shift;
         }
     }
     xfree(step);

@@ -415,9 +415,12 @@ bool tiers_look(struct tiers *t, uint32_t loop, uint8_t **pointer, bool in_code)
     tiers_poll(t);
     struct tier_loop *l = &t->loop[loop];
     uint32_t before = l->granted;
-    uint32_t used = tiers_grant(t, loop, tiers_threshold(t));
+    uint32_t threshold = tiers_threshold(t);
+    uint32_t used = tiers_grant(t, loop, threshold != 0 ? threshold : FOR_EVER);
     if (l->state != TIER_COMPILED)
         tiers_heat(t, loop, used);
+    if (threshold == 0) /* no loop is ever hot, and for ever is four billion rounds */
+        return false;
     if (l->state == TIER_COLD)
         tiers_want(t, loop);
     tiers_hand_over(t);

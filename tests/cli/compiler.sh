@@ -60,7 +60,7 @@ sh_ok "passes for machine code only" 0 '0 1 1\n' '' '
     echo $(runs --interp) $(runs --jit) $(runs --interp --passes=peel)'
 ok "statistics" 0 'Hi\n' '~^clear-loop\|^ra.intervals' --jit --stats -e "$hi"
 ok "times" 0 'Hi\n' '~ ms  run$' --time-passes -e "$hi"
-sh_ok "how much a large function is worth" 0 '1\n0\n0\n0\n' '' '
+sh_ok "how much a large function is worth" 0 '1\n0\n0\n0\n0\n' '' '
     printf ",[>,%s[-]<-]" "$(yes "+.>" | head -n 50000 | tr -d "\n")" >text.b
     printf ",[>,%s[-]<[->[->[->[->[->[->[->[->[->+>+>+<<<]<]<]<]<]<]<]<]<]]" "$(yes "+.>" | head -n 50000 | tr -d "\n")" >both.b
     worth() { $bfopt --stats "$@" 2>&1 >stats.out </dev/null | grep -c "pipeline.mostly_io = 1"; }
@@ -68,6 +68,8 @@ sh_ok "how much a large function is worth" 0 '1\n0\n0\n0\n' '' '
     worth -O1 --jit text.b
     worth -O3 -S text.b
     worth -O3 --jit both.b
+    printf ",[>,%s[-]<-]" "$(yes "+>-<>" | head -n 50000 | tr -d "\n")" >touches.b
+    worth -O3 --jit --strict touches.b
     true'
 for n in 0 1 2 5 10; do
     ok "limit of $n rewrites" 0 'Hi\n' '' --opt-limit=$n -e "$hi"
