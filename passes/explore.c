@@ -409,17 +409,14 @@ static enum step follow_round(struct follower *r) {
 static enum step follow_edge(struct follower *r, unsigned n) {
     block to = ir_block(r->e->f, r->at)->succ[n];
     if (r->e->singly) {
-        if (same_block(to, r->e->head)) {
-            enum step s = follow_round(r);
-            r->from = r->at;
-            r->at = to;
-            return s;
-        }
-        if (!explore_local(r->e, ir_terminator(r->e->f, to)))
+        enum step s = GO_ON;
+        if (same_block(to, r->e->head))
+            s = follow_round(r);
+        else if (!explore_local(r->e, ir_terminator(r->e->f, to)))
             return WAY_ENDS; /* outside */
         r->from = r->at;
         r->at = to;
-        return GO_ON;
+        return s;
     }
     int l = explore_loop(r->e, to);
     if (l >= 0)
@@ -527,7 +524,7 @@ static bool follow_end(struct follower *r) {
     return true;
 }
 
-static bool explore_way(struct explore *e, struct way *w, const bool *side, unsigned nside) {
+bool explore_upto(struct explore *e, struct way *w, const bool *side, unsigned nside) {
     struct follower r = {.e = e, .w = w, .at = e->head, .side = side, .nside = nside};
     uint64_t steps = WAY_STEPS;
     w->dead = true;
@@ -554,10 +551,6 @@ static bool explore_way(struct explore *e, struct way *w, const bool *side, unsi
     return w->dead || e->singly || follow_end(&r);
 }
 
-bool explore_upto(struct explore *e, struct way *w, const bool *side, unsigned nside) {
-    return explore_way(e, w, side, nside);
-}
-
 /* The sides of the next way: the last fork taken at 0 is taken at not 0.  False after the last. */
 static bool explore_next(const struct way *w, bool *side, unsigned *nside) {
     unsigned n = 0;
@@ -581,7 +574,7 @@ enum followed explore_follow(struct explore *e) {
         if (e->nway == EXPLORE_LEAVES)
             return TOO_MANY_WAYS;
         struct way *w = &e->way[e->nway++];
-        if (!explore_way(e, w, side, nside))
+        if (!explore_upto(e, w, side, nside))
             return CANNOT_FOLLOW;
     } while (explore_next(&e->way[e->nway - 1], side, &nside));
     return ALL_FOLLOWED;

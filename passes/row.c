@@ -71,7 +71,7 @@ struct choice {
     int64_t zero[CELLS];
     unsigned nzero;
     unsigned on;   /* the successor that is the way on */
-    uint32_t next; /* the choice there, by the same cells; 0: none */
+    uint32_t next; /* the choice there, by the same cells; 0: none.  (At first its block.) */
     bool follows;  /* there is one before */
     bool bad;      /* what it computes is used further on */
 };
@@ -451,7 +451,7 @@ static void unlink_bad(struct row *r) {
 static value write_question(struct row *r, value at, value p, value *count) {
     struct func *f = r->f;
     value any = NO_VALUE;
-    (void)follow(r, r->c);
+    (void)follow(r, r->c); /* for its cells, once more */
     r->src = cell_at(r, r->c->counter, NO_SRC)->src;
     for (unsigned i = 0; i < r->ncell; i++) {
         const struct cell_now *cell = &r->cell[i];

@@ -87,8 +87,7 @@ static inline uint32_t tier0_number(const struct tiers *t, const struct bf_op *o
     return (uint32_t)t->op[op->arg].arg;
 }
 
-/* What a round of a multiply loop adds to its own cell. */
-static int64_t tier0_step(const struct bf_op *open) {
+int64_t tier0_step(const struct bf_op *open) {
     int64_t at = 0, step = 0;
     for (const struct bf_op *op = open + 1; op->kind == BF_ADD || op->kind == BF_MOVE; op++) {
         at += op->kind == BF_MOVE ? op->arg : 0;

@@ -11,15 +11,8 @@ static bool TIER0(multiply)(struct tiers *t, const struct bf_op *open, uint8_t *
     uintptr_t base = (uintptr_t)t->rt->tape.base, bytes = t->rt->tape.bytes;
     uint64_t n = tier0_get(p, WIDTH);
     const struct bf_op *op, *close = t->op + open->arg;
-    int64_t home = 0;
     uint8_t *q = p;
-    for (op = open + 1; op < close; op++) {
-        if (op->kind == BF_MOVE)
-            q += (int64_t)op->arg * WIDTH;
-        else if (q == p)
-            home += op->arg;
-    }
-    if (home == 1)
+    if (tier0_step(open) == 1)
         n = -n; /* counts up */
     for (op = open + 1; op < close; op++) {
         if (op->kind == BF_MOVE) {

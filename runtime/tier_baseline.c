@@ -39,8 +39,8 @@ static void put_simple(struct cut *c, uint32_t kind, uint32_t i) {
 static bool has_code(const struct cut *c, uint32_t i) {
     uint32_t close = (uint32_t)c->t->op[i].arg, loop = (uint32_t)c->t->op[close].arg;
     const struct tier_loop *l = &c->t->loop[loop];
-    return c->n > 0 && close - i > LARGE && l->state != TIER_COLD &&
-           (l->baseline != NULL || l->state == TIER_COMPILED);
+    bool code = l->state == TIER_COMPILED || (l->baseline != NULL && l->state != TIER_COLD);
+    return code && c->n > 0 && close - i > LARGE;
 }
 
 /* The bracket at op[i]; returns where to go on. */

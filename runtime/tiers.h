@@ -40,6 +40,9 @@ enum tier_kind {
     T0_COUNT,
 };
 
+/* What a round of the multiply loop that opens here adds to its own cell. */
+int64_t tier0_step(const struct bf_op *open);
+
 /* A loop that is to be compiled: op[0 .. nop) is its source, from OPEN to CLOSE, and END; calls of
  * other loops are BF_CALL.  For baseline code operations are those of tier 0, moves by themselves:
  * brackets are T0_OPEN and T0_CLOSE, whose arguments are the number of the loop, or T0_CLEAR,

@@ -9,9 +9,9 @@
  *                                      round: sub   dword ptr [rbp + 16*7 + 8], 1      budget
  *                                             jz    look
  *
- * No IR, no passes, no allocation: rbx is the pointer, rbp is rt->loop, moves are added up to the
- * next bracket and go into displacements.  What such a compiler is for, and how little it has to
- * do, is described by Titzer, "Whose Baseline Compiler is it Anyway?" (CGO 2024).
+ * No IR, no passes, no register allocation: rbx is the pointer, rbp is rt->loop, moves are added up
+ * to the next bracket and go into displacements.  What such a compiler is for, and how little it
+ * has to do, is described by Titzer, "Whose Baseline Compiler is it Anyway?" (CGO 2024).
  *
  * The code counts entries and rounds where tier 0 does, and asks rt->look at the head of a loop
  * whose budget is used up, where optimized code may take over.  Cells are accessed in the order of
@@ -110,7 +110,7 @@ static void put_aside(struct baseline *b, struct aside a) {
     b->aside[b->naside++] = a;
 }
 
-/* The head: a round is counted, unless it is the first one of the unit, which tier 0 has counted.
+/* The head: a round is counted.  The first of the unit tier 0 has counted: it starts behind that.
  */
 static void head(struct baseline *b, const struct open *l) {
     uint32_t look = new_label(b);
@@ -179,17 +179,7 @@ static void scan(struct baseline *b, const struct bf_op *op) {
     emit_place(b->e, done);
 }
 
-/* What a round adds to the cell that counts. */
-static int64_t multiply_step(const struct baseline *b, const struct bf_op *op) {
-    int64_t at = 0, step = 0;
-    for (const struct bf_op *i = op + 1; i < b->p->op + op->arg; i++) {
-        at += i->kind == BF_MOVE ? i->arg : 0;
-        step += i->kind == BF_ADD && at == 0 ? i->arg : 0;
-    }
-    return step;
-}
-
-/* Adds eax * op->arg to a cell. */
+/* Adds the number in rax, op->arg times, to a cell. */
 static void multiply_add(struct baseline *b, const struct bf_op *op, int64_t at) {
     unsigned from = X64_RAX;
     if (op->arg != 1 && op->arg != -1) {
@@ -208,7 +198,7 @@ static void multiply(struct baseline *b, const struct bf_op *op) {
     load(b, op);
     emit2(b->e, M(TEST), n, n);
     emit1(b->e, M(JZ), op_label(done));
-    if (multiply_step(b, op) == 1) /* counts up */
+    if (tier0_step(op) == 1) /* counts up */
         emit1(b->e, M(NEG), n);
     for (const struct bf_op *i = op + 1; i < b->p->op + op->arg; i++) {
         if (i->kind == BF_MOVE)
