@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 
-FILES = re.compile(r"^(passes/.*\.c|backend/(ra|pmove|select|mach)[a-z_]*\.c|backend/x64/(encode|bytes|emit|isel[a-z_]*)\.c|"
+FILES = re.compile(r"^(passes/.*\.c|backend/(ra|pmove|select|mach)[a-z_]*\.c|backend/x64/(baseline|encode|bytes|emit|isel[a-z_]*|writer)\.c|"
                    r"ir/(verify|verify_marks|validate|eval|ir|cfg)\.c)$")
 # The cheapest tests that are likely to notice come first; the pattern says for which files.
 COMMANDS = [
@@ -38,7 +38,8 @@ COMMANDS = [
     ("^backend/mach", ["tests/test_mach"]),
     ("^backend/(ra|pmove)", ["tests/test_ra"]),
     ("^backend/x64/(encode|bytes|emit)", ["tests/test_encode"]),
-    ("^backend/x64/(encode|bytes|emit)", ["tests/test_emit"]),
+    ("^backend/x64/(encode|bytes|emit|writer)", ["tests/test_emit"]),
+    ("^backend/x64/(baseline|writer)", ["tests/test_tiers"]),
     ("^passes/(fold|expr|synth)", ["tests/test_fold_rules"]),
     ("^passes/(expr|synth)", ["tests/test_expr"]),
     ("^passes/(expr|synth)", ["tests/test_synth"]),

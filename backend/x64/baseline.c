@@ -23,6 +23,7 @@
 #include <Zydis/Zydis.h>
 #include <stddef.h>
 
+#include "backend/x64/writer.h"
 #include "backend/x64/x64.h"
 #include "runtime/alloc.h"
 
@@ -31,6 +32,7 @@
 #define R4(name) op_reg(X64_##name, 4)
 
 #define SLOTS_MOST (INT32_MAX / (int32_t)sizeof(struct rt_slot)) /* displacements reach */
+#define OPS_MOST   (INT32_MAX / 256)                             /* branches reach over them */
 #define AWAY_MOST  (INT32_MAX / 2)                               /* bytes from rbx, likewise */
 
 /* What happens seldom stands behind the rest. */
@@ -45,26 +47,19 @@ struct open {
 };
 
 struct baseline {
-    struct emitted *e;
+    struct writer w;
     const struct program *p;
-    unsigned cell;   /* bytes */
-    int64_t at;      /* rbx + at is the pointer */
-    uint32_t nlabel; /* used */
+    unsigned cell; /* bytes */
+    int64_t at;    /* rbx + at is the pointer */
     struct open *open;
     uint32_t nopen, open_cap;
     struct aside *aside;
     uint32_t naside, aside_cap;
 };
 
-static uint32_t new_label(struct baseline *b) {
-    return LABEL_BLOCKS + b->nlabel++;
-}
-
 /* The instruction added last, which accesses a cell of the tape for operation op. */
 static void may_trap(struct baseline *b, const struct bf_op *op) {
-    struct item *i = &b->e->item[b->e->n - 1];
-    i->in.tag |= ITEM_TRAP;
-    i->src = op->src;
+    writer_may_trap(&b->w, op->src);
 }
 
 static struct operand cell_at(const struct baseline *b, int64_t at) {
@@ -78,25 +73,25 @@ static struct operand number(const struct baseline *b, int64_t n) {
 /* rax = the cell. */
 static void load(struct baseline *b, const struct bf_op *op) {
     if (b->cell < 4)
-        emit2(b->e, M(MOVZX), R4(RAX), cell_at(b, b->at));
+        write2(&b->w, M(MOVZX), R4(RAX), cell_at(b, b->at));
     else
-        emit2(b->e, M(MOV), op_reg(X64_RAX, b->cell), cell_at(b, b->at));
+        write2(&b->w, M(MOV), op_reg(X64_RAX, b->cell), cell_at(b, b->at));
     may_trap(b, op);
 }
 
 /* Flags that say whether the cell is 0; rbx is the pointer behind it. */
 static void test(struct baseline *b, const struct bf_op *op) {
-    emit2(b->e, M(CMP), cell_at(b, b->at), number(b, 0));
+    write2(&b->w, M(CMP), cell_at(b, b->at), number(b, 0));
     may_trap(b, op);
     if (b->at != 0)
-        emit2(b->e, M(LEA), R(RBX), op_mem(X64_RBX, (size_t)b->at, 8));
+        write2(&b->w, M(LEA), R(RBX), op_mem(X64_RBX, (size_t)b->at, 8));
     b->at = 0;
 }
 
 /* rbp = rt->loop, which moves when loops get numbers. */
 static void load_slots(struct baseline *b) {
-    emit2(b->e, M(MOV), R(RBP), op_mem(X64_RSP, 0, 8));
-    emit2(b->e, M(MOV), R(RBP), op_mem(X64_RBP, offsetof(struct rt, loop), 8));
+    write2(&b->w, M(MOV), R(RBP), op_mem(X64_RSP, 0, 8));
+    write2(&b->w, M(MOV), R(RBP), op_mem(X64_RBP, offsetof(struct rt, loop), 8));
 }
 
 static struct operand slot(uint32_t loop, size_t field) {
@@ -113,22 +108,23 @@ static void put_aside(struct baseline *b, struct aside a) {
 /* The head: a round is counted.  The first of the unit tier 0 has counted: it starts behind that.
  */
 static void head(struct baseline *b, const struct open *l) {
-    uint32_t look = new_label(b);
-    emit_place(b->e, l->round);
-    emit2(b->e, M(SUB), slot(l->loop, offsetof(struct rt_slot, budget)), op_imm(1, 4));
-    emit1(b->e, M(JZ), op_label(look));
-    emit_place(b->e, l->head);
+    uint32_t look = writer_label(&b->w);
+    writer_place(&b->w, l->round);
+    write2(&b->w, M(SUB), slot(l->loop, offsetof(struct rt_slot, budget)), op_imm(1, 4));
+    write1(&b->w, M(JZ), op_label(look));
+    writer_place(&b->w, l->head);
     put_aside(b, (struct aside){.label = look, .back = l->after, .loop = l->loop, .head = l->head});
 }
 
 static void loop_opens(struct baseline *b, const struct bf_op *op) {
-    struct open l = {(uint32_t)op->arg, new_label(b), new_label(b), new_label(b)};
+    struct open l = {(uint32_t)op->arg, writer_label(&b->w), writer_label(&b->w),
+                     writer_label(&b->w)};
     if (b->nopen == 0) {
-        emit1(b->e, M(JMP), op_label(l.head));
+        write1(&b->w, M(JMP), op_label(l.head));
     } else {
         test(b, op);
-        emit1(b->e, M(JZ), op_label(l.after));
-        emit2(b->e, M(ADD), slot(l.loop, offsetof(struct rt_slot, entries)), op_imm(1, 4));
+        write1(&b->w, M(JZ), op_label(l.after));
+        write2(&b->w, M(ADD), slot(l.loop, offsetof(struct rt_slot, entries)), op_imm(1, 4));
     }
     head(b, &l);
     b->open = xgrow(b->open, &b->open_cap, (uint64_t)b->nopen + 1, sizeof *b->open);
@@ -138,45 +134,46 @@ static void loop_opens(struct baseline *b, const struct bf_op *op) {
 static void loop_closes(struct baseline *b, const struct bf_op *op) {
     struct open l = b->open[--b->nopen];
     test(b, op);
-    emit1(b->e, M(JNZ), op_label(l.round));
-    emit_place(b->e, l.after);
+    write1(&b->w, M(JNZ), op_label(l.round));
+    writer_place(&b->w, l.after);
 }
 
 static void call(struct baseline *b, const struct bf_op *op) {
-    struct aside a = {.label = new_label(b), .back = new_label(b), .loop = (uint32_t)op->arg};
+    struct aside a = {
+        .label = writer_label(&b->w), .back = writer_label(&b->w), .loop = (uint32_t)op->arg};
     test(b, op);
-    emit1(b->e, M(JNZ), op_label(a.label));
-    emit_place(b->e, a.back);
+    write1(&b->w, M(JNZ), op_label(a.label));
+    writer_place(&b->w, a.back);
     put_aside(b, a);
 }
 
-static void emit_aside(struct baseline *b, const struct aside *a) {
-    struct emitted *e = b->e;
-    emit_place(e, a->label);
-    emit2(e, M(MOV), R(RSI), R(RBX));
-    emit2(e, M(MOV), R4(RDX), op_imm((int32_t)a->loop, 4));
-    emit1(e, M(CALL), op_label(a->head != 0 ? LABEL_LOOK : LABEL_CALL));
+static void write_aside(struct baseline *b, const struct aside *a) {
+    struct writer *w = &b->w;
+    writer_place(w, a->label);
+    write2(w, M(MOV), R(RSI), R(RBX));
+    write2(w, M(MOV), R4(RDX), op_imm((int32_t)a->loop, 4));
+    write1(w, M(CALL), op_label(a->head != 0 ? LABEL_LOOK : LABEL_CALL));
     load_slots(b);
     if (a->head != 0) {
-        emit2(e, M(TEST), R(RAX), R(RAX));
-        emit1(e, M(JZ), op_label(a->head));
+        write2(w, M(TEST), R(RAX), R(RAX));
+        write1(w, M(JZ), op_label(a->head));
     }
-    emit2(e, M(MOV), R(RBX), R(RAX));
-    emit1(e, M(JMP), op_label(a->back));
+    write2(w, M(MOV), R(RBX), R(RAX));
+    write1(w, M(JMP), op_label(a->back));
 }
 
 /* ---- loops that are done at once ---- */
 
 static void scan(struct baseline *b, const struct bf_op *op) {
-    uint32_t again = new_label(b), done = new_label(b);
+    uint32_t again = writer_label(&b->w), done = writer_label(&b->w);
     int64_t step = (int64_t)op[1].arg * b->cell;
     test(b, op);
-    emit1(b->e, M(JZ), op_label(done));
-    emit_place(b->e, again);
-    emit2(b->e, M(ADD), R(RBX), op_imm(step, 8));
+    write1(&b->w, M(JZ), op_label(done));
+    writer_place(&b->w, again);
+    write2(&b->w, M(ADD), R(RBX), op_imm(step, 8));
     test(b, &b->p->op[op->arg]);
-    emit1(b->e, M(JNZ), op_label(again));
-    emit_place(b->e, done);
+    write1(&b->w, M(JNZ), op_label(again));
+    writer_place(&b->w, done);
 }
 
 /* Adds the number in rax, op->arg times, to a cell. */
@@ -185,56 +182,56 @@ static void multiply_add(struct baseline *b, const struct bf_op *op, int64_t at)
     if (op->arg != 1 && op->arg != -1) {
         unsigned size = b->cell == 8 ? 8 : 4;
         from = X64_RCX;
-        emit3(b->e, M(IMUL), op_reg(X64_RCX, size), op_reg(X64_RAX, size), op_imm(op->arg, size));
+        write3(&b->w, M(IMUL), op_reg(X64_RCX, size), op_reg(X64_RAX, size), op_imm(op->arg, size));
     }
-    emit2(b->e, op->arg == -1 ? M(SUB) : M(ADD), cell_at(b, at), op_reg(from, b->cell));
+    write2(&b->w, op->arg == -1 ? M(SUB) : M(ADD), cell_at(b, at), op_reg(from, b->cell));
     may_trap(b, op);
 }
 
 static void multiply(struct baseline *b, const struct bf_op *op) {
-    uint32_t done = new_label(b);
+    uint32_t done = writer_label(&b->w);
     struct operand n = op_reg(X64_RAX, b->cell < 4 ? 4 : b->cell);
     int64_t at = b->at;
     load(b, op);
-    emit2(b->e, M(TEST), n, n);
-    emit1(b->e, M(JZ), op_label(done));
+    write2(&b->w, M(TEST), n, n);
+    write1(&b->w, M(JZ), op_label(done));
     if (tier0_step(op) == 1) /* counts up */
-        emit1(b->e, M(NEG), n);
+        write1(&b->w, M(NEG), n);
     for (const struct bf_op *i = op + 1; i < b->p->op + op->arg; i++) {
         if (i->kind == BF_MOVE)
             at += (int64_t)i->arg * b->cell;
         else if (at != b->at)
             multiply_add(b, i, at);
     }
-    emit2(b->e, M(MOV), cell_at(b, b->at), number(b, 0));
-    emit_place(b->e, done);
+    write2(&b->w, M(MOV), cell_at(b, b->at), number(b, 0));
+    writer_place(&b->w, done);
 }
 
 /* ---- operations ---- */
 
 static void input(struct baseline *b, const struct bf_op *op) {
     load(b, op);
-    emit1(b->e, M(CALL), op_label(LABEL_IN));
-    emit2(b->e, M(MOV), cell_at(b, b->at), op_reg(X64_RAX, b->cell));
+    write1(&b->w, M(CALL), op_label(LABEL_IN));
+    write2(&b->w, M(MOV), cell_at(b, b->at), op_reg(X64_RAX, b->cell));
     may_trap(b, op);
 }
 
 static void output(struct baseline *b, const struct bf_op *op) {
     load(b, op);
-    emit1(b->e, M(CALL), op_label(LABEL_OUT));
+    write1(&b->w, M(CALL), op_label(LABEL_OUT));
 }
 
 static void hash(struct baseline *b, const struct bf_op *op) {
-    emit2(b->e, M(LEA), R(RAX), op_mem(X64_RBX, (size_t)b->at, 8));
-    emit2(b->e, M(MOV), op_mem(X64_RSP, 8, 4), op_imm((int32_t)op->src, 4));
-    emit1(b->e, M(CALL), op_label(LABEL_HASH));
+    write2(&b->w, M(LEA), R(RAX), op_mem(X64_RBX, (size_t)b->at, 8));
+    write2(&b->w, M(MOV), op_mem(X64_RSP, 8, 4), op_imm((int32_t)op->src, 4));
+    write1(&b->w, M(CALL), op_label(LABEL_HASH));
 }
 
 /* Returns the operation to go on with. */
 static const struct bf_op *operation(struct baseline *b, const struct bf_op *op) {
     switch (op->kind) {
     case BF_ADD:
-        emit2(b->e, M(ADD), cell_at(b, b->at), number(b, op->arg));
+        write2(&b->w, M(ADD), cell_at(b, b->at), number(b, op->arg));
         may_trap(b, op);
         break;
     case BF_MOVE:
@@ -256,7 +253,7 @@ static const struct bf_op *operation(struct baseline *b, const struct bf_op *op)
         loop_closes(b, op);
         break;
     case T0_CLEAR:
-        emit2(b->e, M(MOV), cell_at(b, b->at), number(b, 0));
+        write2(&b->w, M(MOV), cell_at(b, b->at), number(b, 0));
         may_trap(b, op);
         return b->p->op + op->arg + 1;
     case T0_SCAN:
@@ -287,34 +284,42 @@ static bool is_near(const struct program *p, unsigned cell) {
     return true;
 }
 
-static void emit_all(struct baseline *b) {
-    struct emitted *e = b->e;
-    emit_prologue(e);
-    emit2(e, M(MOV), R(RBX), R(RSI));
+static void write_all(struct baseline *b) {
+    struct writer *w = &b->w;
+    write2(w, M(MOV), R(RBX), R(RSI));
     load_slots(b);
     for (const struct bf_op *op = b->p->op; op->kind != BF_END;)
         op = operation(b, op);
-    emit2(e, M(MOV), R(RAX), R(RBX));
-    emit1(e, M(JMP), op_label(LABEL_EXIT));
+    write2(w, M(MOV), R(RAX), R(RBX));
+    write1(w, M(JMP), op_label(LABEL_EXIT));
     for (uint32_t i = 0; i < b->naside; i++)
-        emit_aside(b, &b->aside[i]);
-    emit_stubs(e);
-    e->code_end = e->n;
+        write_aside(b, &b->aside[i]);
+    writer_end(w);
+}
+
+static bool make(struct jit_store *store, struct jit_unit *u, const struct program *p,
+                 unsigned cell_bytes) {
+    if (store->encoder == NULL)
+        store->encoder = x64_encoder_new();
+    if (store->parts == NULL)
+        store->parts = parts_new(store->encoder);
+    struct baseline b = {.p = p, .cell = cell_bytes};
+    writer_start(&b.w, store->encoder, store->parts);
+    write_all(&b);
+    bool ok = jit_keep(store, u, &b.w);
+    writer_free(&b.w);
+    xfree(b.open);
+    xfree(b.aside);
+    return ok;
 }
 
 bool baseline_make(struct jit_store *store, struct jit_unit *u, const struct program *p,
                    unsigned cell_bytes) {
     *u = (struct jit_unit){0};
-    if (!is_near(p, cell_bytes))
+    if (p->nop > OPS_MOST || !is_near(p, cell_bytes))
         return false;
-    struct mach m = {.cell_bits = 8 * cell_bytes}; /* all that streams ask it for */
-    struct baseline b = {.p = p, .cell = cell_bytes};
-    b.e = emit_new(&m, 4 * p->nop, 0, 4 * (uint64_t)p->nop);
-    emit_all(&b);
-    const char *why;
-    bool ok = jit_make_in(store, u, b.e, &why);
-    emit_free(b.e);
-    xfree(b.open);
-    xfree(b.aside);
+    struct jit_store own = {.pool = {.refused = true}};
+    bool ok = make(store != NULL ? store : &own, u, p, cell_bytes);
+    jit_store_free(&own);
     return ok;
 }

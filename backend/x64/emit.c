@@ -114,34 +114,15 @@ struct item *emit_item(struct emitted *e, enum item_kind kind) {
     if (e->n == e->cap)
         e->item = xgrow(e->item, &e->cap, (uint64_t)e->n + 1, sizeof *e->item);
     struct item *i = &e->item[e->n++];
-    *i = (struct item){.src = NO_SRC};
-    i->in.base = i->in.index = X64_NO_REG;
+    *i = (struct item){.in = insn_of(0), .src = NO_SRC};
     i->in.tag = (uint8_t)kind;
     return i;
 }
 
 static void add_operand(struct emitted *e, struct x64_insn *in, unsigned n, struct operand o) {
-    in->operand[n] = o.what;
-    switch (x64_kind(o.what)) {
-    case X64_NONE:
-        break;
-    case X64_REG:
-        in->reg[n] = o.reg;
-        break;
-    case X64_MEM:
-        in->base = o.base;
-        in->disp = o.disp;
-        if (o.base == X64_RIP)
-            e->used[o.disp] = true;
-        break;
-    case X64_IMM:
-        in->imm = o.imm;
-        break;
-    case X64_LABEL:
-        in->disp = o.disp;
+    insn_operand(in, n, o);
+    if (o.base == X64_RIP || x64_kind(o.what) == X64_LABEL)
         e->used[o.disp] = true;
-        break;
-    }
 }
 
 void emit0(struct emitted *e, unsigned mnemonic) {
@@ -211,8 +192,7 @@ static void shorten_constant(struct x64_insn *in) {
 
 static struct x64_insn translate(const struct minsn *mi) {
     const struct row *row = &row_table[mi->op];
-    struct x64_insn in = {.base = X64_NO_REG, .index = X64_NO_REG};
-    in.mnemonic = mnemonic_for(row->mnemonic, mi->cond);
+    struct x64_insn in = insn_of(mnemonic_for(row->mnemonic, mi->cond));
     for (unsigned n = 0; n < 3 && row->operand[n].kind != X64_NONE; n++)
         apply_form(&in, n, row->operand[n], mi);
     shorten_constant(&in);

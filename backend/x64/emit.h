@@ -29,11 +29,11 @@ enum emit_label {
     LABEL_OUTS, /* rax: a string, 8 bytes of length before it */
     LABEL_IN,   /* rax: the old cell, then the new one */
     LABEL_IN_SLOW,
-    LABEL_HASH,      /* rax: address, source in [rsp + 8] */
-    LABEL_CALL,      /* rsi: pointer, edx: number of a loop; rax: pointer after it */
+    LABEL_HASH, /* rax: address, source in [rsp + 8] */
+    LABEL_CALL, /* rsi: pointer, edx: number of a loop; rax: pointer after it */
     LABEL_CALL_LOOP,
-    LABEL_LOOK,      /* as LABEL_CALL, at a loop's head; rax: NULL if it is to go on */
-    LABEL_BLOCKS,    /* + number of a block; strings and stubs of scans follow */
+    LABEL_LOOK,   /* as LABEL_CALL, at a loop's head; rax: NULL if it is to go on */
+    LABEL_BLOCKS, /* + number of a block; strings and stubs of scans follow */
 };
 
 /* What an item is: x64_insn.tag & ITEM_KIND. */
@@ -82,7 +82,7 @@ static inline bool emit_label_is_block(const struct emitted *e, uint32_t label) 
     return label >= LABEL_BLOCKS && label < e->first_string;
 }
 
-/* ---- shared by emit.c and stubs.c ---- */
+/* ---- shared by all who write instructions by hand ---- */
 
 struct operand {
     uint8_t what, reg; /* x64_operand(...) */
@@ -107,6 +107,31 @@ static inline struct operand op_label(uint32_t label) {
 /* The memory at a label. */
 static inline struct operand op_data(uint32_t label) {
     return op_mem(X64_RIP, label, 8);
+}
+
+static inline struct x64_insn insn_of(unsigned mnemonic) {
+    return (struct x64_insn){
+        .mnemonic = (uint16_t)mnemonic, .base = X64_NO_REG, .index = X64_NO_REG};
+}
+static inline void insn_operand(struct x64_insn *in, unsigned n, struct operand o) {
+    in->operand[n] = o.what;
+    switch (x64_kind(o.what)) {
+    case X64_NONE:
+        break;
+    case X64_REG:
+        in->reg[n] = o.reg;
+        break;
+    case X64_MEM:
+        in->base = o.base;
+        in->disp = o.disp;
+        break;
+    case X64_IMM:
+        in->imm = o.imm;
+        break;
+    case X64_LABEL:
+        in->disp = o.disp;
+        break;
+    }
 }
 
 /* An instruction without operands, a label, ...: the item was added at the end. */

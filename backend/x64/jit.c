@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "backend/x64/writer.h"
 #include "runtime/alloc.h"
 
 /* True: the unit is in the pool, where it stays until all are freed. */
@@ -78,12 +79,40 @@ bool jit_make_in(struct jit_store *store, struct jit_unit *u, struct emitted *e,
     return ok;
 }
 
+/* Memory for code that is too large for the pool. */
+static bool copy_code(struct jit_unit *u, const uint8_t *code, size_t size) {
+    if (!code_memory_map(&u->memory, size))
+        return false;
+    memcpy(u->memory.base, code, size);
+    return code_memory_seal(&u->memory);
+}
+
+bool jit_keep(struct jit_store *store, struct jit_unit *u, struct writer *w) {
+    *u = (struct jit_unit){.entry = w->label[LABEL_ENTER], .frame = store->parts->frame};
+    u->memory.base = code_pool_add(&store->pool, w->code, w->n);
+    if (u->memory.base == NULL && !copy_code(u, w->code, w->n)) {
+        jit_free(u);
+        return false;
+    }
+    u->site = w->site;
+    w->site = NULL;
+    u->fault = (struct fault_unit){
+        .code = u->memory.base,
+        .size = w->n,
+        .site = u->site,
+        .nsite = w->nsite,
+        .exit_stub = u->memory.base + w->label[LABEL_EXIT],
+    };
+    return true;
+}
+
 bool jit_make(struct jit_unit *u, struct emitted *e, const char **why) {
     return jit_make_in(NULL, u, e, why);
 }
 
 void jit_store_free(struct jit_store *s) {
     x64_encoder_free(s->encoder);
+    parts_free(s->parts);
     code_pool_free(&s->pool);
     *s = (struct jit_store){0};
 }

@@ -18,6 +18,7 @@ struct jit_unit {
 struct jit_store {
     struct x64_encoder *encoder; /* most of the templates are there already */
     struct code_pool pool;
+    struct parts *parts; /* of baseline code; NULL: not made yet */
 };
 /* The units must be gone. */
 void jit_store_free(struct jit_store *s);
@@ -28,6 +29,10 @@ bool jit_make(struct jit_unit *u, struct emitted *e, const char **why);
 /* The same for who makes many small units and keeps something for all of them; store may be NULL.
  */
 bool jit_make_in(struct jit_store *store, struct jit_unit *u, struct emitted *e, const char **why);
+/* Puts bytes that are written already there, for which store is not NULL.  The trap sites are the
+ * unit's from now on. */
+struct writer;
+bool jit_keep(struct jit_store *store, struct jit_unit *u, struct writer *w);
 void jit_free(struct jit_unit *u);
 
 /* The unit as a function, which does not look at its third argument.  It may be called while faults

@@ -11,6 +11,7 @@
 #include "backend/x64/asm.h"
 #include "backend/x64/isel.h"
 #include "backend/x64/jit.h"
+#include "backend/x64/writer.h"
 #include "frontend/parse.h"
 #include "ir/build.h"
 #include "ir/parse.h"
@@ -555,5 +556,51 @@ Test(emit, far_cells) {
         }
         cr_expect_eq(found, 1, "%lld cells", (long long)far[i].cells);
         unit_free(&u);
+    }
+}
+
+/* Adds 1 to the pointer until it is a multiple of 16, then 7, over a jump; the code is as large as
+ * the writer's memory was at first, and more. */
+static void write_walk(struct writer *w) {
+    uint32_t again = writer_label(w), over = writer_label(w), unused = writer_label(w);
+    write2(w, ZYDIS_MNEMONIC_MOV, op_reg(X64_RAX, 8), op_reg(X64_RSI, 8));
+    writer_place(w, again);
+    write2(w, ZYDIS_MNEMONIC_MOV, op_mem(X64_RSI, 0, 1), op_imm(1, 1));
+    writer_may_trap(w, 77);
+    write2(w, ZYDIS_MNEMONIC_ADD, op_reg(X64_RAX, 8), op_imm(1, 8));
+    write2(w, ZYDIS_MNEMONIC_TEST, op_reg(X64_RAX, 1), op_imm(15, 1));
+    write1(w, ZYDIS_MNEMONIC_JNZ, op_label(again));
+    write1(w, ZYDIS_MNEMONIC_JMP, op_label(over));
+    for (unsigned n = 0; n < 2000; n++)
+        write3(w, ZYDIS_MNEMONIC_IMUL, op_reg(X64_RAX, 8), op_reg(X64_RAX, 8), op_imm(300, 8));
+    writer_place(w, over);
+    write2(w, ZYDIS_MNEMONIC_ADD, op_reg(X64_RAX, 8), op_imm(7, 8));
+    write1(w, ZYDIS_MNEMONIC_JMP, op_label(LABEL_EXIT));
+    writer_place(w, unused);
+    writer_end(w);
+}
+
+/* Code that is written at once finds its labels and the fixed parts, in a pool and outside. */
+Test(emit, code_written_at_once) {
+    for (int pool = 0; pool < 2; pool++) {
+        struct jit_store store = {.encoder = x64_encoder_new(), .pool = {.refused = !pool}};
+        store.parts = parts_new(store.encoder);
+        cr_assert_eq(store.parts->label[LABEL_TRAP], UINT32_MAX);
+        cr_assert_eq(store.parts->label[LABEL_ENTER], 0);
+        struct writer w;
+        struct jit_unit u;
+        writer_start(&w, store.encoder, store.parts);
+        write_walk(&w);
+        cr_assert(jit_keep(&store, &u, &w));
+        writer_free(&w);
+        cr_assert_eq(u.memory.bytes == 0, pool);
+        _Alignas(16) uint8_t cells[64] = {0};
+        cr_assert_eq(jit_entry(&u)(&rt, cells + 3, 0), cells + 16 + 7);
+        cr_assert_eq(cells[3], 1);
+        cr_assert_eq(u.fault.nsite, 1);
+        cr_assert_eq(u.site[0].src, 77);
+        cr_assert_eq(u.memory.base[u.site[0].code], 0xc6); /* mov byte ptr [rsi], 1 */
+        jit_free(&u);
+        jit_store_free(&store);
     }
 }
