@@ -24,6 +24,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -56,6 +57,7 @@ struct tier_worker {
     uint32_t nresult;
     atomic_uint ready; /* nresult, to be looked at without the lock */
     bool quit, idle;
+    int apart; /* the processor it does not use, or -1 */
 };
 
 /* ---- the compiler ---- */
@@ -119,10 +121,24 @@ static void *worker_main(void *argument) {
     return NULL;
 }
 
+/* Keeps the thread off the processor that the run is on.  The system's scheduler is in no hurry to
+ * tell two busy threads apart: for milliseconds they would take turns on one processor while
+ * another one is idle. */
+static void worker_keep_apart(struct tier_worker *w) {
+    int here = sched_getcpu();
+    cpu_set_t others;
+    if (here < 0 || here == w->apart || sched_getaffinity(0, sizeof others, &others) != 0)
+        return;
+    CPU_CLR(here, &others);
+    if (CPU_COUNT(&others) > 0 && pthread_setaffinity_np(w->thread, sizeof others, &others) == 0)
+        w->apart = here;
+}
+
 /* The thread, or NULL if there can be none. */
 static struct tier_worker *worker_start(const struct tier_options *o) {
     struct tier_worker *w = xcalloc(1, sizeof *w);
     w->o = *o;
+    w->apart = -1;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
     sigset_t all, before; /* signals are the running thread's business */
@@ -130,13 +146,16 @@ static struct tier_worker *worker_start(const struct tier_options *o) {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&w->thread, NULL, worker_main, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error == 0)
+    if (error == 0) {
+        worker_keep_apart(w);
         return w;
+    }
     xfree(w);
     return NULL;
 }
 
 static void worker_ask(struct tier_worker *w, const struct tier_request *r) {
+    worker_keep_apart(w);
     pthread_mutex_lock(&w->lock);
     assert(w->nrequest + w->nresult < TIER_AHEAD);
     w->request[w->nrequest++] = *r;
