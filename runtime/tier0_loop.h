@@ -6,27 +6,39 @@
 #define TIER0(name)                      TIER0_NAME(name, WIDTH, COUNTS)
 #define ON_TAPE(p)                       ((uintptr_t)(p)-base < bytes)
 
-/* A multiply loop whose cell is not 0.  False: it left the tape. */
-static bool TIER0(multiply)(struct tiers *t, const struct bf_op *open, uint8_t *p) {
+/* Adds n times what a round adds to each cell but p.  Returns what it adds to that one; 0: it left
+ * the tape. */
+static int64_t TIER0(add_rounds)(struct tiers *t, const struct bf_op *open, uint8_t *p,
+                                 uint64_t n) {
     uintptr_t base = (uintptr_t)t->rt->tape.base, bytes = t->rt->tape.bytes;
-    uint64_t n = tier0_get(p, WIDTH);
     const struct bf_op *op, *close = t->op + open->arg;
     uint8_t *q = p;
-    if (tier0_step(open) == 1)
-        n = -n; /* counts up */
+    int64_t step = 0;
     for (op = open + 1; op < close; op++) {
         if (op->kind == BF_MOVE) {
             q += (int64_t)op->arg * WIDTH;
-        } else if (q != p) {
+        } else if (q == p) {
+            step += op->arg;
+        } else {
             if (!ON_TAPE(q)) {
                 tier0_off_tape(t, op, q);
-                return false;
+                return 0;
             }
             tier0_set(q, WIDTH, tier0_get(q, WIDTH) + n * (uint64_t)(int64_t)op->arg);
         }
     }
-    tier0_set(p, WIDTH, 0);
-    return true;
+    return step;
+}
+
+/* A multiply loop whose cell is not 0.  False: it left the tape. */
+static bool TIER0(multiply)(struct tiers *t, const struct bf_op *open, uint8_t *p) {
+    uint64_t n = tier0_get(p, WIDTH);
+    int64_t step = TIER0(add_rounds)(t, open, p, n);
+    if (step == 1) /* counts up, which few do: there are -n rounds, not n */
+        TIER0(add_rounds)(t, open, p, -2 * n);
+    if (step != 0)
+        tier0_set(p, WIDTH, 0);
+    return step != 0;
 }
 
 #if COUNTS

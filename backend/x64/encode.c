@@ -76,23 +76,20 @@ static bool is_shift(unsigned mnemonic) {
 }
 
 static unsigned class_of_disp(const struct x64_insn *in) {
-    if (in->base == X64_RIP)
-        return DISP_LABEL;
-    if (in->base == X64_NO_REG)
-        return DISP_NONE;
-    return in->disp == 0 ? DISP_NONE : in->disp == (int8_t)in->disp ? DISP_8 : DISP_32;
+    if (in->base >= X64_NO_REG)
+        return in->base == X64_RIP ? DISP_LABEL : DISP_NONE;
+    /* Sums of comparisons: branches on numbers of programs are hard to predict. */
+    return DISP_NONE + (in->disp != 0) + (in->disp != (int8_t)in->disp);
 }
 
 static unsigned class_of_imm(const struct x64_insn *in) {
-    for (int n = 0; n < 3; n++) {
-        if (x64_kind(in->operand[n]) != X64_IMM)
-            continue;
-        if (is_shift(in->mnemonic))
-            return in->imm == 1 ? IMM_ONE : IMM_8;
-        int64_t v = x64_imm(in->imm, x64_size(in->operand[n]));
-        return v == (int8_t)v ? IMM_8 : v == (int32_t)v ? IMM_32 : IMM_64;
-    }
-    return IMM_CLASS_NONE;
+    int n = x64_find(in, X64_IMM);
+    if (n < 0)
+        return IMM_CLASS_NONE;
+    if (is_shift(in->mnemonic))
+        return in->imm == 1 ? IMM_ONE : IMM_8;
+    int64_t v = x64_imm(in->imm, x64_size(in->operand[n]));
+    return IMM_8 + (v != (int8_t)v) + (v != (int32_t)v);
 }
 
 static struct shape shape_of(const struct x64_insn *in) {
