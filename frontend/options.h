@@ -11,7 +11,7 @@
 #include "runtime/tiers.h"
 
 /* Rounds after which compiling a loop is likely to pay (docs/performance.md). */
-#define TIER_THRESHOLD 500
+#define TIER_THRESHOLD 300
 
 #define TAPE_DEFAULT_CELLS (UINT64_C(64) << 20)
 
