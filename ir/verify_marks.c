@@ -32,9 +32,10 @@ struct span {
 static const struct span nothing = {0, -1};
 static const struct span everything = {INT64_MIN, INT64_MAX};
 
-#define MAX_WALKS 200 /* that suppose something */
-#define HURRY     8
-#define NEAR      64 /* cells */
+#define MAX_WALKS   200 /* that suppose something */
+#define FLOOR_WALKS 2   /* that do not, before them: the walk that judged ended at a wrong mark */
+#define HURRY       8
+#define NEAR        64 /* cells */
 
 struct root {
     value v;
@@ -358,11 +359,13 @@ static bool any_mark(const struct func *f) {
 
 /* Supposes the best and walks until nothing has to be taken back. */
 static bool suppose(struct marks *m, const struct dom *d, const block *preorder, uint32_t n) {
+    m->judging = false;
+    for (unsigned k = 0; k < FLOOR_WALKS; k++)
+        walk(m, d, preorder, n);
     for (uint32_t i = 1; i < m->nroot; i++)
         m->root[i].edge[0] = m->root[i].edge[1] = everything;
     find_landmarks(m);
     m->supposing = m->took_back = true;
-    m->judging = false;
     for (unsigned k = 0; k < MAX_WALKS && m->took_back; k++) {
         m->hurry = k >= HURRY;
         m->took_back = false;
