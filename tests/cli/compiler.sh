@@ -58,7 +58,8 @@ sh_ok "the list of operations" 0 '1\n' '' '$bfopt --list-ops | grep -c "^scan "'
 sh_ok "passes for machine code only" 0 '0 1 1\n' '' '
     runs() { $bfopt "$@" --time-passes -e ">+[[>]+[<]>-]" 2>&1 | grep -c " ms  peel "; }
     echo $(runs --interp) $(runs --jit) $(runs --interp --passes=peel)'
-ok "statistics" 0 'Hi\n' '~^clear-loop\|^ra.intervals' --jit --stats -e "$hi"
+ok "statistics of passes" 0 'Hi\n' '~^mul-loop\.loops = 2' --jit --prerun-steps=0 --stats -e "$hi"
+ok "statistics of the allocator" 0 'Hi\n' '~^ra.intervals [1-9]' --jit --stats -e "$hi"
 ok "times" 0 'Hi\n' '~ ms  run$' --time-passes -e "$hi"
 sh_ok "how much a large function is worth" 0 '1\n0\n0\n0\n0\n' '' '
     printf ",[>,%s[-]<-]" "$(yes "+.>" | head -n 50000 | tr -d "\n")" >text.b

@@ -59,3 +59,24 @@ Test(validate, long_tapes_in_reports) {
     cr_expect(!strstr(why.p, "..."));
     text_free(&why);
 }
+
+/* Are both the same on an empty tape?  Else the report says `why`. */
+static void expect_same(const char *before, const char *after, const char *why) {
+    struct func *a = parse(before), *b = parse(after);
+    struct ir_trial t = {.ncell = 80, .fuel = 100};
+    struct text said = {0};
+    cr_expect_eq(ir_same_in_trial(a, b, &t, &said), why == NULL, "%s", said.p ? said.p : "");
+    if (why != NULL)
+        cr_expect(said.p != NULL && strstr(said.p, why), "%s", said.p ? said.p : "");
+    text_free(&said);
+    ir_free(a);
+    ir_free(b);
+}
+
+/* A trap whose cell is on the tape is wrong, but for a run that left the tape before, unnoticed. */
+Test(validate, traps_on_the_tape) {
+    static const char trap[] = "unit cells=8 {\nb1:\n  %1 = tape\n  trap %1 + 3\n}\n";
+    expect_same("unit cells=8 {\nb1:\n  %1 = tape\n  store %1 - 9, 1\n  ret %1\n}\n", trap, NULL);
+    expect_same("unit cells=8 {\nb1:\n  %1 = tape\n  ret %1\n}\n", trap, "contradicts itself");
+    expect_same("unit cells=8 {\nb1:\n  jmp b2\nb2:\n  jmp b2\n}\n", trap, "contradicts itself");
+}
