@@ -116,6 +116,14 @@ static void set_up(struct rt *rt, int out) {
     cr_assert(tape_map(&rt->tape, 4096, now.bits / 8, 1 << 20, now.guard));
 }
 
+static uint64_t entries; /* of all loops, in the last run */
+static void sum_entries(void *context, const struct tiers *t) {
+    (void)context;
+    entries = 0;
+    for (uint32_t i = 0; i < t->nloop; i++)
+        entries += t->slot[i].entries;
+}
+
 static struct tier_stats in_tiers(struct rt *rt, struct program *p, struct setting s, int out) {
     now = s;
     char *argv[] = {"bfopt", s.strict ? "--strict" : "--tiered", "-O2", "-e", "+"};
@@ -129,7 +137,8 @@ static struct tier_stats in_tiers(struct rt *rt, struct program *p, struct setti
                              .seed = s.seed,
                              .wait = s.wait,
                              .wait_at_end = true,
-                             .compile = compile};
+                             .compile = compile,
+                             .finish = sum_entries};
     struct tier_stats stats;
     cuts.len = 0;
     cr_assert(tiers_run(p, rt, &o, &stats));
@@ -567,6 +576,19 @@ Test(tiers, baseline_code_has_limits) {
     cr_assert(!baseline_make(NULL, &u, &p, 1));
     p.op--;
     program_free(&p);
+}
+
+/* Where entries are not counted all loops seem to be long (tier_choice.c). */
+Test(tiers, baseline_code_counts_entries) {
+    static const char nest[] = "+++++[>++++[>+++[>+.<-]<-]<-]";
+    struct setting s = usual;
+    s.threshold = 2;
+    s.max = TIERS_INTERPRET;
+    agrees(nest, s);
+    cr_assert_eq(entries, 1 + 5 + 5 * 4);
+    s.max = TIERS_BASELINE;
+    cr_assert_gt(agrees(nest, s).baseline_units, 0);
+    cr_assert_eq(entries, 1 + 5 + 5 * 4);
 }
 
 Test(tiers, what_cannot_be_compiled_is_interpreted) {
