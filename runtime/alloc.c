@@ -35,6 +35,10 @@ bool alloc_attempt(void (*work)(void *), void *argument) {
     return true;
 }
 
+bool alloc_is_attempt(void) {
+    return alloc_way_out != NULL;
+}
+
 static _Noreturn void fatal_no_memory(void) {
     static const char message[] = "bfopt: error: out of memory\n";
     if (alloc_way_out != NULL)

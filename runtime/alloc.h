@@ -60,6 +60,8 @@ static inline void *xgrow(void *p, uint32_t *cap, uint64_t need, size_t size) {
  * half-changed that others read: what outlives it (the encoder's table) is changed when the memory
  * for it is there.  Attempts do not nest. */
 bool alloc_attempt(void (*work)(void *), void *argument);
+/* Is one under way on this thread? */
+bool alloc_is_attempt(void);
 
 /* What to do when memory runs out outside an attempt, before the process exits with status 1: the
  * runtime installs a function that flushes the program's output, so only the running thread may

@@ -224,21 +224,24 @@ static void set_timer(long milliseconds) {
 }
 
 /* Is the signal's context in code that can be left at any point?  The compiler, which tiers call,
- * cannot: it may be in the middle of malloc. */
+ * cannot: it may be in the middle of malloc, and it is called in an attempt (runtime/alloc.h).  Nor
+ * can the tiers themselves while they are in a function of libc. */
 static bool may_leave(const void *context) {
+    extern const char __executable_start[], etext[];
     uintptr_t pc = (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
     if (!behind.running)
         return true;
     for (unsigned i = 0; i < behind.n; i++)
         if (pc - (uintptr_t)behind.unit[i]->fault.code < behind.unit[i]->fault.size)
             return true;
-    return false;
+    return ++behind.patience > MAX_PATIENCE && !alloc_is_attempt() &&
+           pc >= (uintptr_t)__executable_start && pc < (uintptr_t)etext;
 }
 
 static void on_endless(int signal_number, siginfo_t *info, void *context) {
     (void)signal_number;
     (void)info;
-    if (may_leave(context) || ++behind.patience > MAX_PATIENCE)
+    if (may_leave(context))
         siglongjmp(endless_jump, 1);
     set_timer(1);
 }

@@ -31,7 +31,8 @@
 #define MAX_REPORTS     10 /* reduced and printed; the others are only counted */
 #define MAX_DIFFERENCES 200
 #define MAX_PASSES      64
-#define PROGRAM_SECONDS 60 /* of processor time, for all configurations of a program */
+#define MESSAGES        1500 /* bytes */
+#define PROGRAM_SECONDS 60   /* of processor time, for all configurations of a program */
 #define STATUS_DIFFERS  3
 #define STATUS_AGAIN    4                   /* not finished: a new worker goes on */
 #define MAX_KIB         (UINT64_C(1) << 20) /* a worker takes; runs that are left lose memory */
@@ -57,6 +58,7 @@ struct session {
     uint64_t at;                  /* number of the program at hand */
     uint64_t first;               /* to be run by this worker */
     uint64_t changes[MAX_PASSES]; /* runs of passes that changed something, before this program */
+    char messages[MESSAGES];      /* the last ones of a worker that ended */
 };
 
 /* Writes what was counted, in builds that measure coverage. */
@@ -340,7 +342,7 @@ static void print_failure(struct session *s, const struct text *small) {
     int fd = memory_file();
     s->shared->why[0] = 0;
     int status = try_in_child(s, small->p, small->len, fd);
-    char messages[1500];
+    char messages[MESSAGES];
     ssize_t n = pread(fd, messages, sizeof messages, 0);
     if (status == STATUS_DIFFERS)
         printf("     %s\n", s->shared->why);
@@ -371,7 +373,7 @@ static void report(struct session *s, int status) {
     text_add(&small, h->program, h->len);
     config_text(&options, &h->config);
     if (!still_fails(small.p, small.len, s)) {
-        printf("FAIL, but not by itself (status %d: %s): ", status, why);
+        printf("FAIL, but not by itself (status %d: %s): %s\n     ", status, why, s->messages);
     } else {
         reduce_program(&small, still_fails, s);
         printf("FAIL ");
@@ -414,6 +416,9 @@ static int run_worker(struct session *s, source_fn *source, void *arg) {
     worker = child;
     int status = status_of(child);
     worker = 0;
+    off_t end = lseek(fd, 0, SEEK_END), from = end < MESSAGES - 1 ? 0 : end - (MESSAGES - 1);
+    ssize_t n = pread(fd, s->messages, MESSAGES - 1, from);
+    s->messages[n < 0 ? 0 : n] = '\0';
     close(fd);
     return status;
 }
