@@ -10,7 +10,7 @@
  */
 #include "runtime/tiers_int.h"
 
-#define MOST  12000 /* operations: a millisecond or two of the running thread */
+#define MOST  12000 /* operations: a millisecond of the running thread */
 #define LARGE 300   /* operations: a loop with machine code is called, not written down again */
 
 struct cut {

@@ -29,8 +29,8 @@ bool jit_make(struct jit_unit *u, struct emitted *e, const char **why);
 /* The same for who makes many small units and keeps something for all of them; store may be NULL.
  */
 bool jit_make_in(struct jit_store *store, struct jit_unit *u, struct emitted *e, const char **why);
-/* Puts bytes that are written already there, for which store is not NULL.  The trap sites are the
- * unit's from now on. */
+/* Puts what was written there; w was started with store->parts.  Its trap sites are the unit's from
+ * now on.  False: no executable memory; the unit is empty, and w has kept everything. */
 struct writer;
 bool jit_keep(struct jit_store *store, struct jit_unit *u, struct writer *w);
 void jit_free(struct jit_unit *u);

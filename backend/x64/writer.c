@@ -107,13 +107,15 @@ static void verify(const struct writer *w) {
 /* ---- instructions ---- */
 
 void writer_put(struct writer *w, const struct x64_insn *in) {
+    bool branch = x64_kind(in->operand[0]) == X64_LABEL;
+    assert(in->base != X64_RIP && (!branch || x64_size(in->operand[0]) == 4));
     w->code = xgrow(w->code, &w->cap, (uint64_t)w->n + X64_SLACK, 1);
 #ifndef NDEBUG
     note(w, in);
 #endif
     w->last = w->n;
     w->n += x64_write(w->encoder, x64_template(w->encoder, in), in, 0, w->code + w->n);
-    if (x64_kind(in->operand[0]) != X64_LABEL)
+    if (!branch)
         return;
     w->branch = xgrow(w->branch, &w->branch_cap, (uint64_t)w->nbranch + 1, sizeof *w->branch);
     w->branch[w->nbranch++] = (struct writer_branch){w->n, (uint32_t)in->disp};

@@ -20,8 +20,8 @@
 #include "backend/x64/emit.h"
 #include "runtime/rt.h"
 
-/* Prologue, epilogue and all stubs but those that trap or write strings; the entry goes to what
- * follows the bytes. */
+/* Prologue, epilogue and the stubs for input, output, `#` and loops; the entry goes to what follows
+ * the bytes. */
 struct parts {
     uint8_t *code;
     uint32_t size;
@@ -59,6 +59,7 @@ void writer_free(struct writer *w);
 /* A label that is not placed yet; those of the parts are there from the start. */
 uint32_t writer_label(struct writer *w);
 void writer_place(struct writer *w, uint32_t label);
+/* No operand may be data at a label; labels are of four bytes, as those of op_label are. */
 void writer_put(struct writer *w, const struct x64_insn *in);
 /* The instruction written last accesses a cell of the tape, for this place in the source. */
 void writer_may_trap(struct writer *w, uint32_t src);
