@@ -13,6 +13,7 @@
 #include "tests/fuzz/differ.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <malloc.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #include "backend/ra.h"
+#include "backend/vm/interp.h"
 #include "backend/vm/vm.h"
 #include "backend/x64/asm.h"
 #include "backend/x64/emit.h"
@@ -42,6 +44,7 @@
 #include "tests/fuzz/generate.h"
 
 #define MAX_PATIENCE       100 /* milliseconds for which an endless run is left alone */
+#define MAX_LIBRARIES      32
 #define MAX_UNITS          400 /* of one tiered run */
 #define MAX_OUTPUT         (1 << 16)
 #define RUN_MILLISECONDS   200 /* of processor time */
@@ -101,12 +104,39 @@ void config_text(struct text *out, const struct config *c) {
         text_put(out, " (as a unit)");
 }
 
+/* Where the shared libraries' code is. */
+static struct range { uintptr_t start, end; } library[MAX_LIBRARIES];
+static unsigned nlibrary;
+
+static int note_library(struct dl_phdr_info *info, size_t size, void *argument) {
+    bool *first = argument; /* the program itself */
+    (void)size;
+    for (unsigned i = 0; i < info->dlpi_phnum && !*first && nlibrary < MAX_LIBRARIES; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + h->p_vaddr;
+        if (h->p_type == PT_LOAD && (h->p_flags & PF_X))
+            library[nlibrary++] = (struct range){start, start + h->p_memsz};
+    }
+    *first = false;
+    return 0;
+}
+
+static bool is_in_library(uintptr_t pc) {
+    for (unsigned i = 0; i < nlibrary; i++)
+        if (pc >= library[i].start && pc < library[i].end)
+            return true;
+    return false;
+}
+
 static void on_endless(int signal_number, siginfo_t *info, void *context);
 
 struct differ *differ_new(const struct differ_options *o) {
     mallopt(M_TRIM_THRESHOLD, 64 << 20); /* memory goes back to the system after every run, else */
     struct sigaction action = {.sa_sigaction = on_endless, .sa_flags = SA_SIGINFO};
     sigaction(SIGVTALRM, &action, NULL);
+    bool first = true;
+    if (nlibrary == 0)
+        dl_iterate_phdr(note_library, &first);
     struct differ *d = xcalloc(1, sizeof *d);
     d->o = *o;
     d->ref_tape = xalloc(tape_round(o->cells, 8), 8);
@@ -217,37 +247,41 @@ static struct {
 } behind;
 
 static sigjmp_buf endless_jump;
+static volatile sig_atomic_t timed; /* a run is under way; not so when its last signal comes late */
 
 static void set_timer(long milliseconds) {
     struct itimerval t = {.it_value.tv_usec = milliseconds * 1000};
     setitimer(ITIMER_VIRTUAL, &t, NULL);
 }
 
-/* Is the signal's context in code that can be left at any point?  The compiler, which tiers call,
- * cannot: it may be in the middle of malloc, and it is called in an attempt (runtime/alloc.h).  Nor
- * can the tiers themselves while they are in a function of libc. */
+/* Is the signal's context in code that can be left at any point?  No function of a library can: it
+ * may be malloc, which is good for nothing afterwards.  Nor can the compiler, which tiers call in
+ * an attempt (runtime/alloc.h); what else tiers do is seldom left, as it is seldom long. */
 static bool may_leave(const void *context) {
-    extern const char __executable_start[], etext[];
     uintptr_t pc = (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    if (is_in_library(pc))
+        return false;
     if (!behind.running)
         return true;
     for (unsigned i = 0; i < behind.n; i++)
         if (pc - (uintptr_t)behind.unit[i]->fault.code < behind.unit[i]->fault.size)
             return true;
-    return ++behind.patience > MAX_PATIENCE && !alloc_is_attempt() &&
-           pc >= (uintptr_t)__executable_start && pc < (uintptr_t)etext;
+    return ++behind.patience > MAX_PATIENCE && !alloc_is_attempt();
 }
 
 static void on_endless(int signal_number, siginfo_t *info, void *context) {
     (void)signal_number;
     (void)info;
+    if (!timed)
+        return;
     if (may_leave(context))
         siglongjmp(endless_jump, 1);
     set_timer(1);
 }
 
 struct engine_run {
-    struct mach *m;       /* for the interpreters */
+    struct mach *m;
+    struct vm_code *code; /* for the interpreters */
     struct jit_unit unit; /* for machine code */
     bool made;
     struct tier_options tiers;
@@ -259,11 +293,12 @@ struct engine_run {
 static __attribute__((noinline)) bool run_in_time(struct differ *d, struct engine_run *r,
                                                   enum engine engine, long milliseconds) {
     if (sigsetjmp(endless_jump, 1) != 0) {
-        behind.running = false;
+        timed = behind.running = false;
         if (engine == ENGINE_JIT || engine == ENGINE_TIERED)
             fault_remove();
         return false;
     }
+    timed = true;
     set_timer(milliseconds);
     if (engine == ENGINE_JIT) {
         if (!jit_run(&d->rt, &r->unit))
@@ -275,8 +310,10 @@ static __attribute__((noinline)) bool run_in_time(struct differ *d, struct engin
         tiers_run(&r->copy, &d->rt, &r->tiers, &stats);
         behind.running = false;
     } else {
-        vm_run(r->m, &d->rt, d->rt.tape.base, engine == ENGINE_SWITCH ? VM_SWITCH : VM_THREADED);
+        vm_execute(r->code, &d->rt, d->rt.tape.base,
+                   engine == ENGINE_SWITCH ? VM_SWITCH : VM_THREADED);
     }
+    timed = false;
     set_timer(0);
     return true;
 }
@@ -582,6 +619,8 @@ static bool run_engine(struct differ *d, struct engine_run *r, const struct conf
         return run_assembled(d, r->m, c, why);
     if (c->engine == ENGINE_JIT && !make_unit(r, c, why))
         return false;
+    if (c->engine == ENGINE_INTERP || c->engine == ENGINE_SWITCH)
+        r->code = vm_decode(r->m);
     bool loose = is_loose(&d->ref, c->strict) && !patient;
     long limit = loose ? LOOSE_MILLISECONDS : RUN_MILLISECONDS;
     if (c->engine == ENGINE_TIERED) /* tiers compile, and validate what they compile, in the run */
@@ -613,6 +652,8 @@ static enum verdict run_once(struct differ *d, const struct config *c, bool pati
     }
     if (r.made)
         jit_free(&r.unit);
+    if (r.code)
+        vm_code_free(r.code);
     if (tiered)
         free_tiers(&r);
     if (r.m)
