@@ -385,7 +385,7 @@ static bool walk_all(struct marks *m) {
     walk(m, &d, preorder, r.n);
     m->judging = true;
     bool ok = walk(m, &d, preorder, r.n);
-    if (!ok && m->f->strict) {
+    if (!ok) {
         struct text *message = m->message, again = {0};
         m->message = &again; /* the first one says it without supposing anything */
         struct ir_fault *at = m->at, other;
