@@ -35,7 +35,7 @@ static bool TIER0(multiply)(struct tiers *t, const struct bf_op *open, uint8_t *
     uint64_t n = tier0_get(p, WIDTH);
     int64_t step = TIER0(add_rounds)(t, open, p, n);
     if (step == 1) /* counts up, which few do: there are -n rounds, not n */
-        TIER0(add_rounds)(t, open, p, -2 * n);
+        TIER0(add_rounds)(t, open, p, 0 - 2 * n);
     if (step != 0)
         tier0_set(p, WIDTH, 0);
     return step != 0;
