@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "runtime/alloc.h"
 #include "runtime/text.h"
 #include "tests/unit/fake_target.h"
 
@@ -87,7 +88,7 @@ Test(mach, room) {
     struct minsn *before = m->insn;
     for (unsigned i = 0; i < 100; i++)
         cr_assert_eq(mach_push(m, (struct minsn){.imm = i}), i);
-    cr_assert_eq(m->insn, before);
+    cr_assert(m->insn == before || ALLOC_MOVES);
     cr_assert_eq(mach_push(m, (struct minsn){.imm = 100}), 100);
     for (unsigned i = 0; i <= 100; i++)
         cr_assert_eq(m->insn[i].imm, i);
