@@ -251,6 +251,18 @@ static bool grow_rounds(struct thread *t) {
     return true;
 }
 
+/* Does the tree have an end of this kind? */
+static bool has_end(const struct thread *t, int state) {
+    for (unsigned i = 0; i < t->ntwig; i++) {
+        unsigned n = i;
+        while (t->twig[n].parent != n && t->twig[t->twig[n].parent].state == FORK)
+            n = t->twig[n].parent;
+        if ((int)t->twig[i].state == state && t->twig[n].parent == n)
+            return true;
+    }
+    return false;
+}
+
 static bool make_tree(struct thread *t) {
     t->e.even = false;
     plant(t, 1);
@@ -263,7 +275,8 @@ static bool make_tree(struct thread *t) {
     if (t->e.step == 0 ? !grow_rounds(t) : !grow(t, DECISIONS))
         return false;
     cut_back(t);
-    return true;
+    /* Where no way fails the loop has no end, as may show only when the tree is large. */
+    return has_end(t, WAY) && has_end(t, DEAD);
 }
 
 /* ---- values ---- */
