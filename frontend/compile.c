@@ -274,6 +274,12 @@ static void compile_rule_stats(const struct mach *m) {
             compile_sum_of(&compile_counts, "isel.", x64_rule_name(i))->n += hits[i];
 }
 
+/* What can be printed, but not run, here is no level to run at. */
+static enum x64_level compile_level_to(enum x64_level asked, enum x64_level native,
+                                       const struct options *o) {
+    return o->action != ACT_RUN || asked < native ? asked : native;
+}
+
 enum x64_level compile_level(const struct options *o) {
     enum x64_level native = x64_native_level();
     switch (o->cpu) {
@@ -284,8 +290,9 @@ enum x64_level compile_level(const struct options *o) {
     case CPU_X86_64:
         return X64_LEVEL_BASE;
     case CPU_V3:
-    case CPU_V4: /* 512 bits at a time: nothing uses them yet */
-        return o->action == ACT_ASM ? X64_LEVEL_V3 : native;
+        return compile_level_to(X64_LEVEL_V3, native, o);
+    case CPU_V4:
+        return compile_level_to(X64_LEVEL_V4, native, o);
     }
     return X64_LEVEL_BASE;
 }

@@ -114,7 +114,7 @@ def corpus(build, full):
 def options(number):
     r = random.Random(number)
     o = [f"-O{r.choice((0, 1, 2, 2, 3))}", f"--cell-bits={r.choice((8, 8, 16, 32, 64))}", f"--eof={r.choice(('0', '-1', 'unchanged'))}"]
-    for what in "--strict", "--guard=off", "--max-regs=3", "--cpu=x86-64", f"--ra-seed={number}":
+    for what in "--strict", "--guard=off", "--max-regs=3", "--cpu=x86-64", "--cpu=v4", f"--ra-seed={number}":
         if r.randrange(5) == 0:
             o.append(what)
     return o
@@ -207,7 +207,7 @@ def main():
             f.write(text)
         where = f"-S {' '.join(o)} -e '{text[:60]}'"
         # By way of IR text, so that both start from the same function.
-        o = [*o, "--cpu=x86-64"]
+        o = [*o, "--cpu=v4" if number % 3 == 0 else "--cpu=x86-64"]
         subprocess.run([bfopt, "--dump-ir", *o, path("p.b"), "-o", path("p.bfir")], stderr=subprocess.DEVNULL)
         o = [x for x in o if x != "--strict"] + ["--passes=", "--ir"]
         base = Listing(subprocess.run([bfopt, "--dump-asm", *o, path("p.bfir")], capture_output=True).stdout.decode(errors="replace"))

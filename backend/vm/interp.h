@@ -63,7 +63,7 @@ struct vm_walk {
 typedef uint8_t *vm_scan(const struct tape *t, uint8_t *p, int64_t step);
 
 /* What scans compare cells by. */
-enum vm_vectors { VM_NO_VECTORS, VM_SSE2, VM_AVX2 };
+enum vm_vectors { VM_NO_VECTORS, VM_SSE2, VM_AVX2, VM_AVX512 };
 
 struct vm_code {
     struct vm_word *word;

@@ -76,6 +76,11 @@ static const struct lane {
         found |= (uint64_t)(uint32_t)_mm256_movemask_epi8(is_zero) << 32 * n;                      \
     }
 
+#define ZEROS_AVX512(bits)                                                                         \
+    __m512i all = _mm512_loadu_si512((const void *)at);                                            \
+    uint64_t found = _mm512_movepi8_mask(                                                          \
+        _mm512_movm_epi##bits(_mm512_cmpeq_epi##bits##_mask(all, _mm512_setzero_si512())));
+
 #define FIRST 2
 
 /* From the FIRST cells on, all in blocks as long as these lie on the tape. */
@@ -110,17 +115,24 @@ DEFINE_BLOCKS(sse2_32, 32, "sse2", ZEROS_SSE2)
 DEFINE_BLOCKS(avx2_8, 8, "avx2", ZEROS_AVX2)
 DEFINE_BLOCKS(avx2_16, 16, "avx2", ZEROS_AVX2)
 DEFINE_BLOCKS(avx2_32, 32, "avx2", ZEROS_AVX2)
+DEFINE_BLOCKS(avx512_8, 8, "avx512bw,avx512dq", ZEROS_AVX512)
+DEFINE_BLOCKS(avx512_16, 16, "avx512bw,avx512dq", ZEROS_AVX512)
+DEFINE_BLOCKS(avx512_32, 32, "avx512bw,avx512dq", ZEROS_AVX512)
 
 static vm_scan *const sse2[4] = {sse2_8, sse2_16, sse2_32, cells_64};
 static vm_scan *const avx2[4] = {avx2_8, avx2_16, avx2_32, cells_64};
+static vm_scan *const avx512[4] = {avx512_8, avx512_16, avx512_32, cells_64};
 
 vm_scan *vm_scan_for(unsigned cell_bits, enum vm_vectors vectors) {
-    vm_scan *const *by_width = vectors == VM_AVX2 ? avx2 : vectors == VM_SSE2 ? sse2 : cells;
+    static vm_scan *const *const by_vectors[] = {
+        [VM_NO_VECTORS] = cells, [VM_SSE2] = sse2, [VM_AVX2] = avx2, [VM_AVX512] = avx512};
+    vm_scan *const *by_width = by_vectors[vectors];
     return by_width[__builtin_ctz(cell_bits) - 3];
 }
 
 enum vm_vectors vm_native_vectors(void) {
-    return __builtin_cpu_supports("avx2") ? VM_AVX2 : VM_SSE2;
+    bool v4 = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+    return v4 ? VM_AVX512 : __builtin_cpu_supports("avx2") ? VM_AVX2 : VM_SSE2;
 }
 #else
 vm_scan *vm_scan_for(unsigned cell_bits, enum vm_vectors vectors) {

@@ -28,7 +28,7 @@ static const char standalone_text[] =
 
 static void print_reg(struct text *out, unsigned reg, unsigned size) {
     if (size >= 16)
-        text_fmt(out, "%cmm%u", size == 16 ? 'x' : 'y', reg);
+        text_fmt(out, "%cmm%u", size == 16 ? 'x' : size == 32 ? 'y' : 'z', reg);
     else
         text_put(out, x64_target.reg_name(reg, size));
 }
@@ -47,7 +47,8 @@ static void print_number(struct text *out, int64_t v) {
 
 static void print_memory(struct text *out, const struct emitted *e, const struct x64_insn *in,
                          unsigned size) {
-    static const char *const unit[] = {"byte", "word", "dword", "qword", "xmmword", "ymmword"};
+    static const char *const unit[] = {"byte",    "word",    "dword",  "qword",
+                                       "xmmword", "ymmword", "zmmword"};
     if (in->mnemonic != ZYDIS_MNEMONIC_LEA) {
         text_put(out, unit[__builtin_ctz(size)]);
         text_put(out, " ptr ");
@@ -80,6 +81,9 @@ static void print_operand(struct text *out, const struct emitted *e, const struc
         break;
     case X64_REG:
         print_reg(out, in->reg[n], size);
+        break;
+    case X64_MASK:
+        text_fmt(out, "k%u", in->reg[n]);
         break;
     case X64_MEM:
         print_memory(out, e, in, size);

@@ -98,6 +98,8 @@ static void put_decoded(struct listing *l, const struct x64_insn *in,
              ZydisMnemonicGetString(d->mnemonic));
     for (unsigned n = 0; n < d->operand_count_visible; n++) {
         char name[96];
+        if (n == 1 && d->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX)
+            continue; /* k0: not only parts of the vector take part (encode.c) */
         if (n > 0)
             text_put(l->out, ", ");
         if (put_label(l, in, d, &operand[n]))

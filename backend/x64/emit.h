@@ -94,6 +94,9 @@ struct operand {
 static inline struct operand op_reg(unsigned reg, unsigned size) {
     return (struct operand){.what = x64_operand(X64_REG, size), .reg = (uint8_t)reg};
 }
+static inline struct operand op_mask(unsigned reg) {
+    return (struct operand){.what = x64_operand(X64_MASK, 8), .reg = (uint8_t)reg};
+}
 static inline struct operand op_mem(unsigned base, size_t disp, unsigned size) {
     return (struct operand){
         .what = x64_operand(X64_MEM, size), .base = (uint8_t)base, .disp = (int32_t)disp};
@@ -119,6 +122,7 @@ static inline void insn_operand(struct x64_insn *in, unsigned n, struct operand 
     case X64_NONE:
         break;
     case X64_REG:
+    case X64_MASK:
         in->reg[n] = o.reg;
         break;
     case X64_MEM:

@@ -116,8 +116,10 @@ static ZydisRegister zydis_reg(unsigned reg, unsigned size) {
         return (ZydisRegister)(ZYDIS_REGISTER_RAX + reg);
     case 16:
         return (ZydisRegister)(ZYDIS_REGISTER_XMM0 + reg);
-    default:
+    case 32:
         return (ZydisRegister)(ZYDIS_REGISTER_YMM0 + reg);
+    default:
+        return (ZydisRegister)(ZYDIS_REGISTER_ZMM0 + reg);
     }
 }
 
@@ -125,6 +127,17 @@ static ZydisRegister zydis_address_reg(unsigned reg) {
     return reg == X64_NO_REG ? ZYDIS_REGISTER_NONE
            : reg == X64_RIP  ? ZYDIS_REGISTER_RIP
                              : zydis_reg(reg, 8);
+}
+
+/* Instructions on 64 bytes have an encoding of their own, and an operand more: behind the first,
+ * the parts that take part; k0 is all.  Their displacements of 8 bits count 64 bytes, but none of
+ * ours is a multiple of that (scan.c): they take 32 bits.  (AVX-512 has shorter vectors, too: not
+ * here.) */
+static bool is_evex(const struct x64_insn *in) {
+    for (unsigned n = 0; n < 3; n++)
+        if (x64_kind(in->operand[n]) != X64_NONE && x64_size(in->operand[n]) == 64)
+            return true;
+    return false;
 }
 
 static void request_operand(ZydisEncoderOperand *o, const struct x64_insn *in, unsigned n,
@@ -136,6 +149,10 @@ static void request_operand(ZydisEncoderOperand *o, const struct x64_insn *in, u
     case X64_REG:
         o->type = ZYDIS_OPERAND_TYPE_REGISTER;
         o->reg.value = zydis_reg(in->reg[n], size);
+        break;
+    case X64_MASK:
+        o->type = ZYDIS_OPERAND_TYPE_REGISTER;
+        o->reg.value = (ZydisRegister)(ZYDIS_REGISTER_K0 + in->reg[n]);
         break;
     case X64_MEM:
         o->type = ZYDIS_OPERAND_TYPE_MEMORY;
@@ -163,12 +180,17 @@ static unsigned request(const struct x64_insn *in, int64_t disp, int64_t imm,
     memset(&r, 0, sizeof r);
     r.machine_mode = ZYDIS_MACHINE_MODE_LONG_64;
     r.mnemonic = (ZydisMnemonic)in->mnemonic;
-    /* Vectors are VEX: a stray register must not make an EVEX form of it. */
-    r.allowed_encodings =
-        (ZydisEncodableEncoding)(ZYDIS_ENCODABLE_ENCODING_LEGACY | ZYDIS_ENCODABLE_ENCODING_VEX);
+    /* Other vectors are VEX: a stray register must not make an EVEX form of it. */
+    bool evex = is_evex(in);
+    r.allowed_encodings = evex ? ZYDIS_ENCODABLE_ENCODING_EVEX
+                               : (ZydisEncodableEncoding)(ZYDIS_ENCODABLE_ENCODING_LEGACY |
+                                                          ZYDIS_ENCODABLE_ENCODING_VEX);
     for (unsigned n = 0; n < 3 && x64_kind(in->operand[n]) != X64_NONE; n++) {
-        request_operand(&r.operands[n], in, n, disp, imm);
-        r.operand_count = (ZyanU8)(n + 1);
+        request_operand(&r.operands[r.operand_count++], in, n, disp, imm);
+        if (evex && n == 0) {
+            r.operands[r.operand_count].type = ZYDIS_OPERAND_TYPE_REGISTER;
+            r.operands[r.operand_count++].reg.value = ZYDIS_REGISTER_K0;
+        }
         if (x64_kind(in->operand[n]) == X64_LABEL) {
             bool far_off = x64_size(in->operand[n]) == 4;
             r.branch_type = far_off ? ZYDIS_BRANCH_TYPE_NEAR : ZYDIS_BRANCH_TYPE_SHORT;
@@ -352,6 +374,9 @@ static bool same_operand(const struct x64_insn *in, unsigned n, int32_t relative
     case X64_REG:
         return o->type == ZYDIS_OPERAND_TYPE_REGISTER &&
                o->reg.value == zydis_reg(in->reg[n], size);
+    case X64_MASK:
+        return o->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+               o->reg.value == (ZydisRegister)(ZYDIS_REGISTER_K0 + in->reg[n]);
     case X64_MEM:
         return same_memory(in, size, in->base == X64_RIP ? relative : in->disp, o);
     case X64_IMM:
@@ -385,8 +410,14 @@ bool x64_verify(const struct x64_insn *in, int32_t relative, const uint8_t *byte
         return false;
     }
     static const char *const differs[3] = {"first operand", "second operand", "third operand"};
+    bool evex = is_evex(in);
+    if (evex && (d.operand[1].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+                 d.operand[1].reg.value != ZYDIS_REGISTER_K0)) {
+        *why = "only parts of the vector";
+        return false;
+    }
     for (unsigned n = 0; n < 3; n++) {
-        if (!same_operand(in, n, relative, &d.operand[n])) {
+        if (!same_operand(in, n, relative, &d.operand[n + (evex && n > 0)])) {
             *why = differs[n];
             return false;
         }

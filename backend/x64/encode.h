@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum x64_operand_kind { X64_NONE, X64_REG, X64_MEM, X64_IMM, X64_LABEL };
+enum x64_operand_kind { X64_NONE, X64_REG, X64_MEM, X64_IMM, X64_LABEL, X64_MASK };
 
 /* Values of x64_insn.base and .index besides the hardware numbers of registers. */
 #define X64_NO_REG 0x80
@@ -30,7 +30,8 @@ struct x64_insn {
     int64_t imm;
 };
 
-/* Operand sizes are 1 to 32 bytes; registers of 16 and 32 bytes are vector registers. */
+/* Operand sizes are 1 to 64 bytes; registers of 16 bytes and more are vector registers, and those
+ * of AVX-512 that hold a bit for each part of a vector are masks, of 8 bytes. */
 static inline uint8_t x64_operand(enum x64_operand_kind kind, unsigned size) {
     return (uint8_t)(kind | (unsigned)__builtin_ctz(size) << 3);
 }

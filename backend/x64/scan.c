@@ -7,6 +7,10 @@
  *     and rcx, 0x9249249249249249          those of the lane: every third
  *     jnz found;  add rax, 66;  ...
  *
+ * AVX-512 compares the 64 bytes at once, into a mask of one bit for each cell:
+ *
+ *     vpcmpeqb k1, zmm0, [rax];  kmovq rcx, k1;  and rcx, rsi
+ *
  * Code that scans looks at the first cells one by one and calls a stub when they are many
  * (isel_scan.c): a wide load right behind a narrow store of the same bytes has to wait for it, and
  * branch prediction makes short scans free.  The comparison is that of strlen in any C library;
@@ -52,7 +56,8 @@ struct scan_stub {
     unsigned cell;   /* bytes of a cell */
     unsigned stride; /* in bytes, without the sign */
     bool left;
-    int32_t from; /* where the block starts, seen from CELL */
+    int32_t from;  /* where the block starts, seen from CELL; no multiple of 64 but 0 (encode.c) */
+    unsigned unit; /* bytes for which FOUND and MASK have a bit */
     uint64_t mask;
     unsigned cells; /* of the lane, in a block */
 };
@@ -63,8 +68,9 @@ static struct scan_stub describe(struct emitted *e, enum x64_level level, int st
     s.stride = (unsigned)(s.left ? -stride : stride);
     s.label = emit_scan_label(e, stride);
     s.from = s.left ? (int32_t)s.cell - BLOCK : 0;
+    s.unit = level >= X64_LEVEL_V4 ? s.cell : 1;
     for (unsigned at = 0; at + s.cell <= BLOCK; at += s.stride, s.cells++)
-        s.mask |= UINT64_C(1) << (s.left ? BLOCK - s.cell - at : at);
+        s.mask |= UINT64_C(1) << (s.left ? BLOCK - s.cell - at : at) / s.unit;
     return s;
 }
 
@@ -81,10 +87,11 @@ static void advance(const struct scan_stub *s, unsigned n) {
 
 /* ---- the comparison ---- */
 
+static const uint16_t avx[] = {M(VPCMPEQB), M(VPCMPEQW), M(VPCMPEQD)};
+
 /* to = one bit for each byte of the zero cells in `size` bytes from CELL + at on. */
 static void compare_part(const struct scan_stub *s, unsigned to, int32_t at, unsigned size) {
     static const uint16_t sse[] = {M(PCMPEQB), M(PCMPEQW), M(PCMPEQD)};
-    static const uint16_t avx[] = {M(VPCMPEQB), M(VPCMPEQW), M(VPCMPEQD), M(VPCMPEQQ)};
     unsigned log = (unsigned)__builtin_ctz(s->cell);
     struct operand from = op_mem(CELL, 0, size), zero = op_reg(0, size), v = op_reg(1, size);
     from.disp = at;
@@ -98,8 +105,15 @@ static void compare_part(const struct scan_stub *s, unsigned to, int32_t at, uns
     emit2(s->e, M(PMOVMSKB), op_reg(to, 4), v);
 }
 
-/* FOUND = the zero cells of the lane in the block, one bit each; zero flag: there are none. */
-static void compare_block(const struct scan_stub *s) {
+/* FOUND = one bit for each zero cell in the block. */
+static void compare_at_once(const struct scan_stub *s) {
+    struct operand from = op_mem(CELL, 0, BLOCK);
+    from.disp = s->from;
+    emit3(s->e, avx[__builtin_ctz(s->cell)], op_mask(1), op_reg(0, BLOCK), from);
+    emit2(s->e, M(KMOVQ), op_reg(FOUND, 8), op_mask(1));
+}
+
+static void compare_in_parts(const struct scan_stub *s) {
     unsigned size = s->level >= X64_LEVEL_V3 ? 32 : 16;
     compare_part(s, FOUND, s->from, size);
     for (unsigned at = size; at < BLOCK; at += size) {
@@ -107,6 +121,14 @@ static void compare_block(const struct scan_stub *s) {
         emit2(s->e, M(SHL), op_reg(PART, 8), op_imm(at, 1));
         emit2(s->e, M(OR), op_reg(FOUND, 8), op_reg(PART, 8));
     }
+}
+
+/* FOUND = the zero cells of the lane in the block, one bit each; zero flag: there are none. */
+static void compare_block(const struct scan_stub *s) {
+    if (s->level >= X64_LEVEL_V4)
+        compare_at_once(s);
+    else
+        compare_in_parts(s);
     emit2(s->e, M(AND), op_reg(FOUND, 8), op_reg(MASK, 8));
 }
 
@@ -161,6 +183,8 @@ static void finish(const struct scan_stub *s) {
     struct emitted *e = s->e;
     place(s, SCAN_FOUND);
     emit2(e, s->left ? M(BSR) : M(BSF), op_reg(FOUND, 8), op_reg(FOUND, 8));
+    if (s->unit > 1)
+        emit2(e, M(SHL), op_reg(FOUND, 8), op_imm(__builtin_ctz(s->unit), 1));
     emit2(e, M(ADD), op_reg(CELL, 8), op_reg(FOUND, 8));
     if (s->left)
         emit2(e, M(ADD), op_reg(CELL, 8), op_imm(s->from, 8));

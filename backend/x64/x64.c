@@ -43,7 +43,11 @@ static const struct x64_text x64_text[X64_OP_COUNT] = {
 
 enum x64_level x64_native_level(void) {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("avx2") ? X64_LEVEL_V3 : X64_LEVEL_BASE;
+    /* All that v4 stands for, though scans use the first two only. */
+    bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+              __builtin_cpu_supports("avx512cd");
+    return v4 ? X64_LEVEL_V4 : __builtin_cpu_supports("avx2") ? X64_LEVEL_V3 : X64_LEVEL_BASE;
 #else
     return X64_LEVEL_BASE;
 #endif

@@ -57,6 +57,7 @@ enum x64_cc {
 enum x64_level {
     X64_LEVEL_BASE, /* SSE2 */
     X64_LEVEL_V3,   /* AVX2 */
+    X64_LEVEL_V4,   /* AVX-512 */
 };
 /* The best level this machine runs. */
 enum x64_level x64_native_level(void);

@@ -138,6 +138,11 @@ Test(scan, avx2) {
         check_level(X64_LEVEL_V3);
 }
 
+Test(scan, avx512) {
+    if (x64_native_level() >= X64_LEVEL_V4)
+        check_level(X64_LEVEL_V4);
+}
+
 Test(scan, compares_with_the_limits) {
     check_strides(X64_LEVEL_BASE, 8, true);
 }
