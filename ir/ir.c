@@ -701,7 +701,8 @@ static void compact_fill(struct func *f, struct func *g, struct renumber *r) {
 void ir_compact(struct func *f) {
     ir_settle(f);
     struct func *g = ir_new(f->cell_bits);
-    ir_reserve(g, f->ninsn - f->ndead + 16); /* a little more for what the next pass adds */
+    uint32_t live = f->ninsn - f->ndead;
+    ir_reserve(g, live + live / 8 + 16); /* and what the next passes add */
     uint32_t nblock = 1;
     IR_FOR_BLOCKS (f, b)
         nblock++;

@@ -136,22 +136,36 @@ Test(build, balanced_loops_need_no_phi) {
                       "}\n");
 }
 
+/* A loop that only counts its cell, by an odd number, is a 0, whatever stands around it. */
+Test(build, loops_that_only_clear_are_not_built) {
+    expect(",[-]++>[+++]", "b1:\n"
+                           "  %1 = tape\n"
+                           "  %2 = load %1 @0\n"
+                           "  %3 = in %2 @0\n"
+                           "  store %1, 2 @0\n"
+                           "  %4 = move %1 + 1 @6\n"
+                           "  %5 = load %1 + 1 @7\n"
+                           "  store %1 + 1, 0 @7\n"
+                           "  ret %4\n"
+                           "}\n");
+}
+
 /* What the first of two loops leaves behind, the second never sees. */
 Test(build, loops_on_zero_are_not_built) {
-    expect(",[-][.]", "b1:\n"
-                      "  %1 = tape\n"
-                      "  %2 = load %1 @0\n"
-                      "  %3 = in %2 @0\n"
-                      "  store %1, %3 @0\n"
-                      "  br %3, b2, b3 @1\n"
-                      "b2:\n"
-                      "  %4 = load %1 @2\n"
-                      "  %5 = add %4, -1 @2\n"
-                      "  store %1, %5 @2\n"
-                      "  br %5, b2, b3 @3\n"
-                      "b3:\n"
-                      "  ret %1\n"
-                      "}\n");
+    expect(",[--][.]", "b1:\n"
+                       "  %1 = tape\n"
+                       "  %2 = load %1 @0\n"
+                       "  %3 = in %2 @0\n"
+                       "  store %1, %3 @0\n"
+                       "  br %3, b2, b3 @1\n"
+                       "b2:\n"
+                       "  %4 = load %1 @2\n"
+                       "  %5 = add %4, -2 @2\n"
+                       "  store %1, %5 @2\n"
+                       "  br %5, b2, b3 @4\n"
+                       "b3:\n"
+                       "  ret %1\n"
+                       "}\n");
 }
 
 /* ---- functions built anew without what is gone ---- */
