@@ -160,6 +160,9 @@ struct emitter {
     const struct mach *m;
     uint32_t *real; /* of each block: itself, or where its only instruction, a jump, leads to */
     bool *align;    /* of each block: is it the head of an innermost loop? */
+    /* What the flags are of, in the block: a register tested at this size; 0: not known. */
+    unsigned tested_size;
+    mreg tested;
 };
 
 static void apply_form(struct x64_insn *in, unsigned n, struct operand_form f,
@@ -266,6 +269,31 @@ static void emit_insn(struct emitter *x, uint32_t i) {
     }
 }
 
+/* ---- tests of what was tested ---- */
+
+static bool is_test(const struct minsn *mi) {
+    return mi->op == X64_TEST_RR && mi->r[1] == mi->r[2];
+}
+
+/* Do the flags say this already?  Choices by one condition come together, each with its test. */
+static bool is_tested(const struct emitter *x, const struct minsn *mi) {
+    return is_test(mi) && x->tested_size == mi->size && x->tested == mi->r[1];
+}
+
+static void follow_flags(struct emitter *x, const struct minsn *mi) {
+    const struct mdesc *d = mach_desc(x->m, mi);
+    if (is_test(mi)) {
+        x->tested = mi->r[1];
+        x->tested_size = mi->size;
+        return;
+    }
+    bool changed = (d->flags & MD_SETS_FLAGS) || mi->op == X64_SWAP;
+    for (unsigned n = 0; n < 3; n++)
+        changed |= (d->role[n] == ROLE_DEF || d->role[n] == ROLE_TEMP) && mi->r[n] == x->tested;
+    if (changed)
+        x->tested_size = 0;
+}
+
 /* ---- jumps ---- */
 
 /* Follows a chain of blocks that only jump, and shortens it. */
@@ -335,6 +363,7 @@ static void emit_block(struct emitter *x, uint32_t b, uint32_t next) {
     if (x->align[b])
         emit_item(x->e, ITEM_ALIGN)->in.disp = 16;
     emit_place(x->e, LABEL_BLOCKS + b);
+    x->tested_size = 0;
     for (uint32_t i = mb->first; i < mb->end; i++) {
         switch (m->insn[i].op) {
         case X64_JCC:
@@ -346,7 +375,9 @@ static void emit_block(struct emitter *x, uint32_t b, uint32_t next) {
                 emit_jump(x, i, x->real[mb->succ[mb->nsucc - 1]]);
             return;
         default:
-            emit_insn(x, i);
+            if (!is_tested(x, &m->insn[i]))
+                emit_insn(x, i);
+            follow_flags(x, &m->insn[i]);
         }
     }
 }

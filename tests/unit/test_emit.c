@@ -107,6 +107,43 @@ Test(emit, small_programs) {
     expect("++[>++[>++[>++[>++[>++<-]<-]<-]<-]<-]>>>>>+.", "", "A");
 }
 
+/* The number of tests of a register in the unit's code, stubs left out. */
+static unsigned count_tests(const char *text) {
+    struct ir_parse_error e;
+    struct func *f = ir_parse(text, strlen(text), &e);
+    cr_assert(f != NULL, "%u:%u: %s", e.line, e.col, e.message);
+    struct unit u = unit_of(f, 0);
+    unsigned n = 0;
+    for (uint32_t i = 0; i < u.e->n; i++)
+        n += u.e->item[i].from != 0 && u.e->item[i].in.mnemonic == ZYDIS_MNEMONIC_TEST;
+    unit_free(&u);
+    return n;
+}
+
+#define CHOICES(between, cond, last)                                                               \
+    "unit cells=8 {\n"                                                                             \
+    "b1:\n"                                                                                        \
+    "  %1 = tape\n"                                                                                \
+    "  %2 = load %1\n"                                                                             \
+    "  %3 = load %1 + 1\n"                                                                         \
+    "  %4 = load %1 + 2\n"                                                                         \
+    "  %5 = select %2, %3, %4\n"                                                                   \
+    "  store %1 + 1, %5\n" between "  %6 = select " cond ", %4, %3\n"                              \
+    "  store %1 + 2, %6\n"                                                                         \
+    "  store %1 + 3, " last "\n"                                                                   \
+    "  ret %1\n"                                                                                   \
+    "}\n"
+
+/* Choices by one condition are made after one test, if nothing between them changes the flags. */
+Test(emit, one_test_for_many_choices) {
+    cr_assert_eq(count_tests(CHOICES("", "%2", "%2")), 1);
+    cr_assert_eq(count_tests(CHOICES("", "%4", "%2")), 2);
+    /* One that comes into the register of the first. */
+    cr_assert_eq(count_tests(CHOICES("  store %1 + 5, %2\n  %7 = load %1 + 4\n", "%7", "%7")), 2);
+    cr_assert_eq(count_tests(CHOICES("  %7 = mul %3, %4\n  store %1 + 4, %7\n", "%2", "%2")), 2);
+    cr_assert_eq(count_tests(CHOICES("  %7 = in %3\n  store %1 + 4, %7\n", "%2", "%2")), 2);
+}
+
 Test(emit, final_pointer) {
     run_code(">>>+[>]", "", 32, 0);
     cr_assert_eq(rt.end_pointer, 4);
