@@ -25,7 +25,7 @@ struct bounds_undo {
 
 struct bounds {
     struct func *f;
-    bounds_visit *visit; /* NULL in the first walk */
+    bounds_visit *visit; /* NULL but in the last walk */
     bounds_end *end;     /* so is this */
     void *context;
     struct cells cells;
@@ -196,7 +196,9 @@ static void bounds_once(struct bounds *s, struct domtree *t) {
     }
 }
 
-static void bounds_walks(struct func *f, bounds_visit *visit, bounds_end *end, void *context) {
+/* `before`: walks before the last, of which the first knows nothing of back edges. */
+static void bounds_walks(struct func *f, unsigned before, bounds_visit *visit, bounds_end *end,
+                         void *context) {
     struct bounds s = {.f = f, .context = context, .nroot = 1};
     struct rpo r = cfg_rpo(f);
     struct dom d = cfg_dom(f, &r);
@@ -204,7 +206,8 @@ static void bounds_walks(struct func *f, bounds_visit *visit, bounds_end *end, v
     cells_init(&s.cells, f);
     s.number = xcalloc(f->ninsn, sizeof *s.number);
     s.undo_at = xcalloc(f->nblock, sizeof *s.undo_at);
-    bounds_once(&s, &t);
+    for (unsigned n = 0; n < before; n++)
+        bounds_once(&s, &t);
     s.visit = visit;
     s.end = end;
     bounds_once(&s, &t);
@@ -219,11 +222,11 @@ static void bounds_walks(struct func *f, bounds_visit *visit, bounds_end *end, v
 }
 
 void bounds_walk(struct func *f, bounds_visit *visit, void *context) {
-    bounds_walks(f, visit, NULL, context);
+    bounds_walks(f, 1, visit, NULL, context);
 }
 
 void bounds_at_ends(struct func *f, bounds_end *end, void *context) {
-    bounds_walks(f, NULL, end, context);
+    bounds_walks(f, 2, NULL, end, context);
 }
 
 bool bounds_knows(struct bounds *s, value p, int64_t lo, int64_t hi) {

@@ -8,7 +8,8 @@
  *    on the tape that was so from where it started, as it only moved away from there.
  *  - A phi has what both its operands have at the end of the predecessors.  That of a back edge is
  *    not known at first, so the tree is walked twice: the first walk takes nothing for it and is
- *    right to, and what it finds at the ends of blocks the second may use.
+ *    right to, and what it finds at the ends of blocks the second may use.  What that one finds may
+ *    be used again, and so on: an iteration that steps back knows a cell more with each walk.
  * bounds.c.
  */
 #ifndef BFOPT_PASSES_BOUNDS_H
@@ -26,7 +27,7 @@ void bounds_walk(struct func *f, bounds_visit *visit, void *context);
 
 struct bounds;
 typedef void bounds_end(void *context, struct bounds *s, block b);
-/* Calls end for each reachable block, with what is known at its end. */
+/* Calls end for each reachable block, with what is known at its end, after one walk more. */
 void bounds_at_ends(struct func *f, bounds_end *end, void *context);
 /* Are the cells from p + lo to p + hi known to be on the tape? */
 bool bounds_knows(struct bounds *s, value p, int64_t lo, int64_t hi);

@@ -74,6 +74,8 @@ static const struct stage level_2[] = {
     {"flatten", CLEAN_UP, WORTH},
     /* Ways that were shared by walks of different lengths are told apart. */
     {"thread", CLEAN_UP, WORTH},
+    /* Those of them that differ little are put together again. */
+    {"hyperblock", CLEAN_UP, WORTH},
     /* What is left of balanced loops works on values. */
     {"promote", "fold,gvn,dce,forward,dse,fold,if-convert,dce"},
     /* What of it only computes need not loop. */
