@@ -19,8 +19,8 @@
  * the shortest ways on both sides of such a test, which begins an iteration, come back to it
  * without more than a few loads, tests and stores, both are computed and the stores choose.  Tests
  * that only one of them makes count only if it is taken; if one fails the iteration goes the old
- * ways, for nothing was stored yet.  (The shortest ways need not be those that are gone most often,
- * and then the tests are made for nothing: nobody knows here.  Where a tree was made they are.)
+ * ways, for nothing was stored yet.  (Of the ways that thread's tree has, the shortest are the
+ * likeliest.  In other loops they may seldom be gone, and the tests are made for nothing.)
  *
  * (A region of one entry and several ends, its ways chosen by predicates: Mahlke, Lin, Chen, Hank &
  * Bringmann, "Effective compiler support for predicated execution using the hyperblock", MICRO
@@ -86,7 +86,14 @@ struct hyperblock {
 
 /* ---- the ways ---- */
 
-/* Can the block be a test or the end of a way? */
+/* The cell that a load or store accesses, from the root. */
+static int64_t offset_of(struct hyperblock *h, value access) {
+    const struct insn *in = ir_at(h->f, access);
+    return cells_address(&h->cells, in->a, in->imm).off;
+}
+
+/* Can the block be a test or the end of a way?  Only an end may store: where a test behind it
+ * fails, nothing must have changed. */
 static bool may_follow(struct hyperblock *h, block b) {
     const struct block_data *d = ir_block(h->f, b);
     if (d->npred != 1 || d->nsucc == 0)
@@ -144,7 +151,7 @@ static int nearest_leaf(struct hyperblock *h, block b, block seen[MAX_SEEN],
 
 static bool add_store(struct hyperblock *h, struct way_back *w, value v) {
     const struct insn *in = ir_at(h->f, v);
-    int64_t off = cells_address(&h->cells, in->a, in->imm).off;
+    int64_t off = offset_of(h, v);
     unsigned i = 0;
     while (i < w->nstore && w->store[i].off != off)
         i++;
@@ -169,7 +176,7 @@ static bool add_block(struct hyperblock *h, struct way_back *w, block b) {
         }
         /* Stores come last in what is made of it; cells of one root differ by their offsets. */
         for (unsigned i = 0; in->op == OP_LOAD && i < w->nstore; i++)
-            if (w->store[i].off == cells_address(&h->cells, in->a, in->imm).off)
+            if (w->store[i].off == offset_of(h, v))
                 return false;
         if (w->ninsn == MAX_INSNS)
             return false;
@@ -215,7 +222,7 @@ static bool last_load(struct hyperblock *h, const struct way_back *w, int64_t *o
     value v = test_of(h, w, w->ntest - 1);
     if (!ir_is(h->f, v, OP_LOAD) || !same_block(ir_home(h->f, v), w->test[w->ntest - 1]))
         return false;
-    *off = cells_address(&h->cells, ir_at(h->f, v)->a, ir_at(h->f, v)->imm).off;
+    *off = offset_of(h, v);
     return true;
 }
 
@@ -232,12 +239,10 @@ static bool is_known(struct hyperblock *h, int64_t off) {
 
 static bool loads_are_safe(struct hyperblock *h, const struct way_back *w) {
     value late = h->shared ? test_of(h, w, w->ntest - 1) : NO_VALUE;
-    for (unsigned i = 0; i < w->ninsn; i++) {
-        const struct insn *in = ir_at(h->f, w->insn[i]);
-        if (in->op == OP_LOAD && !same_value(w->insn[i], late) &&
-            !is_known(h, cells_address(&h->cells, in->a, in->imm).off))
+    for (unsigned i = 0; i < w->ninsn; i++)
+        if (ir_is(h->f, w->insn[i], OP_LOAD) && !same_value(w->insn[i], late) &&
+            !is_known(h, offset_of(h, w->insn[i])))
             return false;
-    }
     return true;
 }
 
@@ -347,14 +352,13 @@ static value copy_of(const struct hyperblock *h, value v) {
 static void copy_insn(struct hyperblock *h, value v) {
     struct func *f = h->f;
     struct insn in = *ir_at(f, v);
-    for (unsigned n = 0; n < IR_MAX_OPERANDS; n++) {
-        value *o = ir_operand(f, v, n);
-        if (o != NULL)
-            *(n == 0 ? &in.a : n == 1 ? &in.b : &in.c) = copy_of(h, ir_resolve(f, *o));
-    }
     value is = ir_append(f, h->last, (enum op)in.op, in.a, in.b, in.imm, in.src);
-    if (op_info[in.op].c != KIND_NONE)
-        ir_at(f, is)->c = in.c;
+    ir_at(f, is)->c = in.c;
+    for (unsigned n = 0; n < IR_MAX_OPERANDS; n++) {
+        value *o = ir_operand(f, is, n);
+        if (o != NULL)
+            *o = copy_of(h, ir_resolve(f, *o));
+    }
     h->copy[h->ncopy].of = v;
     h->copy[h->ncopy++].is = is;
 }
@@ -403,11 +407,9 @@ static void test_way(struct hyperblock *h, unsigned k) {
 
 /* A cell as it was. */
 static value old_content(struct hyperblock *h, int64_t off, uint32_t src) {
-    for (unsigned i = 0; i < h->ncopy; i++) {
-        const struct insn *in = ir_at(h->f, h->copy[i].is);
-        if (in->op == OP_LOAD && cells_address(&h->cells, in->a, in->imm).off == off)
+    for (unsigned i = 0; i < h->ncopy; i++)
+        if (ir_is(h->f, h->copy[i].is, OP_LOAD) && offset_of(h, h->copy[i].is) == off)
             return h->copy[i].is;
-    }
     return ir_append(h->f, h->last, OP_LOAD, h->root, NO_VALUE, off, src);
 }
 
