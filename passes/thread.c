@@ -44,11 +44,12 @@
 #define TRIAL     12                 /* decisions that show whether a tree is worth it */
 #define DECISIONS 40                 /* of one that is */
 #define ROUNDS    8                  /* iterations that may follow each other on a way, */
-#define REPEATED  160                /* and decisions of such a tree */
-#define NODES     (2 * REPEATED + 1) /* ways, and their beginnings */
+#define LARGEST   160                /* decisions, of a tree that gains by them */
+#define NODES     (2 * LARGEST + 1)  /* ways, and their beginnings */
 #define RESERVE   1000               /* steps that are left to other loops' trials */
 #define CERTAIN   (1U << 20)         /* the weight of all ways together */
-#define LONGER    (CERTAIN / 32)     /* rounds by which a larger tree has to do more */
+#define LONGER    (CERTAIN / 32)     /* rounds by which a larger tree has to do more, */
+#define LIKELIER  (CERTAIN / 128)    /* if its ways are one round */
 #define TRIES     8                  /* that may fail in a row */
 
 /* A beginning of ways; or a way, if nothing more is to be decided. */
@@ -228,7 +229,8 @@ static void plant(struct thread *t, unsigned rounds) {
     add_twig(t, 0, false, CERTAIN);
 }
 
-/* How many iterations the tree does at once, by the coins; one is CERTAIN. */
+/* How many iterations the tree does at once, by the coins; one is CERTAIN.  Where ways are one
+ * iteration, how many iterations have a way. */
 static uint64_t count_rounds(const struct thread *t) {
     uint64_t n = 0;
     for (unsigned i = 0; i < t->ntwig; i++)
@@ -237,9 +239,9 @@ static uint64_t count_rounds(const struct thread *t) {
     return n;
 }
 
-/* A larger tree, as long as that makes ways longer. */
-static bool grow_rounds(struct thread *t) {
-    uint64_t before, now = 0;
+/* A larger tree, as long as that makes ways longer or gives more iterations one. */
+static bool grow_while_it_pays(struct thread *t) {
+    uint64_t before, now = 0, gain = t->e.rounds > 1 ? LONGER : LIKELIER;
     unsigned n = DECISIONS / 2;
     do {
         before = now;
@@ -247,7 +249,7 @@ static bool grow_rounds(struct thread *t) {
             return false;
         now = count_rounds(t);
         n += n < DECISIONS ? DECISIONS / 2 : DECISIONS;
-    } while (n <= REPEATED && now >= before + LONGER);
+    } while (n <= LARGEST && now >= before + gain);
     return true;
 }
 
@@ -272,7 +274,7 @@ static bool make_tree(struct thread *t) {
     t->e.even = true;
     t->e.step = usual_move(t);
     plant(t, t->e.step == 0 ? ROUNDS : 1);
-    if (t->e.step == 0 ? !grow_rounds(t) : !grow(t, DECISIONS))
+    if (!grow_while_it_pays(t))
         return false;
     cut_back(t);
     /* Where no way fails the loop has no end, as may show only when the tree is large. */
