@@ -1,7 +1,8 @@
 /* pipeline.c: the order of the passes, and the driver that runs them.
  *
  * After each pass the driver settles copies; on demand it verifies, validates, shows, counts and
- * times.  Each level's list below is complete: nothing else decides what runs. */
+ * times.  Each level's list below is complete; of it, code that is kept and large functions get
+ * what `enum when` says, and level_worth chooses the level of large ones. */
 #include "passes/pipeline.h"
 
 #include <string.h>
