@@ -78,6 +78,13 @@ echo "avx512: starting Bochs" >&2
 TERM=linux script -qec "exec bochs -q -f $work/bochsrc -rc commands" /dev/null </dev/null >bochs.out 2>&1 &
 machine=$!
 trap 'pkill -KILL -f "$work/bochsrc"; rm -rf "$work"' EXIT
+# It draws on a terminal of its own, and stands still when nobody reads what it draws.
+screen=
+while [ -z "$screen" ] && kill -0 $machine 2>/dev/null; do
+    sleep 1
+    screen=$(sed -n 's/^Bochs connected to screen "\(.*\)".*/\1/p' bochs.out)
+done
+[ -z "$screen" ] || { stty raw -echo <"$screen" && cat "$screen" >/dev/null 2>&1 & }
 waited=0
 until grep -aq '^END' serial || [ $waited -ge 3000 ] || ! kill -0 $machine 2>/dev/null; do
     sleep 2
