@@ -6,8 +6,8 @@
  *
  * The operand column of x64.def says how a row's registers become operands.  Jumps to what follows
  * anyway disappear, branches are turned round to make that happen, and jumps to blocks that only
- * jump go straight to the end of the chain.  A test that repeats the one before it, as choices by one
- * condition do, is left out if the flags are still those.
+ * jump go straight to the end of the chain.  A test that repeats the one before it, as choices by
+ * one condition do, is left out if the flags are still those.
  */
 #include "backend/x64/emit.h"
 

@@ -87,7 +87,8 @@ Test(heat, shares_and_counts) {
     r->t.nloop = 3;
     char *t = report(r, PROFILE_SAMPLED, false, true);
     IN_ORDER(t, "t.b: 0.000 s of processor time in the run, 21 samples", "42.9 % in machine code",
-             "52.4 % interpreting", "4.8 % in input and output\n3 loops ran, 1 unit of them compiled",
+             "52.4 % interpreting",
+             "4.8 % in input and output\n3 loops ran, 1 unit of them compiled",
              " 95.2 %   95.2 %  50% code    1,234,567+            5+  1..7 ▂ █", "1:5  [-]\n",
              "  4.8 %  100.0 %  interp ", "0 ", " -  ", "1:2  [>+[-][+]<]\n");
     IN_ORDER(t, "100.0 % ██████ ", "1 | +[>+[-] the rest [+] is empty <]\n");
