@@ -409,8 +409,7 @@ static void heat_title(struct heat *h) {
     if (n[PROFILE_COMPILING] != 0)
         text_fmt(h->out, ", %.1f %% compiling", 100 * heat_share(h, n[PROFILE_COMPILING]));
     text_fmt(h->out, "\n%u loop%s ran, %u unit%s of them compiled", h->t->nloop,
-             h->t->nloop == 1 ? "" : "s", h->t->stats->units,
-             h->t->stats->units == 1 ? "" : "s");
+             h->t->nloop == 1 ? "" : "s", h->t->stats->units, h->t->stats->units == 1 ? "" : "s");
     if (h->p->lost != 0)
         text_fmt(h->out, "; %llu samples at places too many are not listed",
                  (unsigned long long)h->p->lost);
