@@ -218,6 +218,7 @@ static void copy_insn(struct peel *p, value v, block to) {
     new->kind = in.kind;
     new->trap = in.trap;
     new->c = in.c;
+    new->left = in.left;
     p->copy[v.i] = w;
 }
 
