@@ -166,6 +166,14 @@ static value new_insn(struct func *f, enum op op, enum kind kind, value a, value
     return v;
 }
 
+/* A new record in no block that is as `in`, operands included. */
+static value copy_record(struct func *f, struct insn in) {
+    value v = new_insn(f, (enum op)in.op, (enum kind)in.kind, in.a, in.b, in.imm, in.src);
+    in.mark = 0;
+    f->insn[v.i] = in;
+    return v;
+}
+
 /* Finalizer of splitmix64: spreads nearby numbers over the table. */
 static uint32_t hash64(uint64_t x) {
     x ^= x >> 30;
@@ -259,6 +267,12 @@ static bool is_terminated(const struct func *f, block b) {
 
 value ir_append(struct func *f, block b, enum op op, value a, value v, int64_t imm, uint32_t src) {
     value n = new_insn(f, op, op_info[op].result, a, v, imm, src);
+    link_before(f, b, n, is_terminated(f, b) ? ir_block(f, b)->last : NO_VALUE);
+    return n;
+}
+
+value ir_append_copy(struct func *f, block b, value v) {
+    value n = copy_record(f, *ir_at(f, v));
     link_before(f, b, n, is_terminated(f, b) ? ir_block(f, b)->last : NO_VALUE);
     return n;
 }
@@ -662,8 +676,7 @@ static void compact_number(struct func *f, struct func *g, struct renumber *r) {
         r->block[b.i] = ir_block_new(g, NO_BLOCK).i;
     IR_FOR_BLOCKS (f, b) {
         IR_FOR_INSNS (f, b, v) {
-            const struct insn *in = ir_at(f, v);
-            value n = new_insn(g, in->op, in->kind, NO_VALUE, NO_VALUE, in->imm, in->src);
+            value n = copy_record(g, *ir_at(f, v)); /* with operands of f, as yet */
             link_before(g, (block){r->block[b.i]}, n, NO_VALUE);
             r->value[v.i] = n.i;
         }
@@ -681,18 +694,12 @@ static void compact_fill(struct func *f, struct func *g, struct renumber *r) {
         }
         IR_FOR_INSNS (f, b, v) {
             value n = {r->value[v.i]};
-            const struct insn old = *ir_at(f, v);
-            ir_at(g, n)->trap = old.trap;
-            if (op_info[old.op].imm == IMM_SCN || op_info[old.op].imm == IMM_LUP)
-                ir_at(g, n)->stride = old.stride;
-            ir_at(g, n)->left = old.left;
             for (unsigned k = 0; k < IR_MAX_OPERANDS; k++) {
                 value *o = ir_operand(f, v, k);
                 if (!o)
                     continue;
                 value w = renumbered_operand(g, f, r, *o); /* may move g->insn */
-                struct insn *in = ir_at(g, n);
-                *(k == 0 ? &in->a : k == 1 ? &in->b : &in->c) = w;
+                ir_set_operand(g, n, k, w);
             }
         }
     }

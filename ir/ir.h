@@ -208,6 +208,8 @@ uint32_t ir_string(struct func *f, const char *bytes, uint32_t len);
 
 /* Adds an instruction at the end of b (before its terminator if it has one). */
 value ir_append(struct func *f, block b, enum op op, value a, value v, int64_t imm, uint32_t src);
+/* Adds a copy of v, all it says included, at the end of b.  Its operands are v's. */
+value ir_append_copy(struct func *f, block b, value v);
 /* Adds an instruction before `at` (which stands in a block). */
 value ir_before(struct func *f, value at, enum op op, value a, value v, int64_t imm, uint32_t src);
 /* Adds a phi at the head of b. */

@@ -351,9 +351,7 @@ static value copy_of(const struct hyperblock *h, value v) {
 
 static void copy_insn(struct hyperblock *h, value v) {
     struct func *f = h->f;
-    struct insn in = *ir_at(f, v);
-    value is = ir_append(f, h->last, (enum op)in.op, in.a, in.b, in.imm, in.src);
-    ir_at(f, is)->c = in.c;
+    value is = ir_append_copy(f, h->last, v);
     for (unsigned n = 0; n < IR_MAX_OPERANDS; n++) {
         value *o = ir_operand(f, is, n);
         if (o != NULL)

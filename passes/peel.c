@@ -202,24 +202,16 @@ static void set_succ(struct func *f, block b, unsigned n, block to) {
 }
 
 static void copy_insn(struct peel *p, value v, block to) {
-    struct insn in = *ir_at(p->f, v);
-    if (in.op == OP_PHI && same_block(ir_home(p->f, v), p->head)) {
+    if (ir_is(p->f, v, OP_PHI) && same_block(ir_home(p->f, v), p->head)) {
         p->copy[v.i] = ir_resolve(p->f, *ir_phi_operand(p->f, v, p->entry_slot));
         return;
     }
-    if (ir_operand(p->f, v, 0))
-        in.a = first_of(p, in.a);
-    if (ir_operand(p->f, v, 1))
-        in.b = first_of(p, in.b);
-    if (ir_operand(p->f, v, 2))
-        in.c = first_of(p, in.c);
-    value w = ir_append(p->f, to, (enum op)in.op, in.a, in.b, in.imm, in.src);
-    struct insn *new = ir_at(p->f, w);
-    new->kind = in.kind;
-    new->trap = in.trap;
-    new->c = in.c;
-    new->left = in.left;
-    p->copy[v.i] = w;
+    value w = p->copy[v.i] = ir_append_copy(p->f, to, v);
+    for (unsigned n = 0; n < IR_MAX_OPERANDS; n++) {
+        value *o = ir_operand(p->f, w, n);
+        if (o != NULL)
+            *o = first_of(p, *o);
+    }
 }
 
 /* Copies the blocks; reverse post-order defines operands first. */
