@@ -16,7 +16,8 @@
  * makes an interval again once one more access is seen.  For each block the two roots accessed next
  * are kept.  Input, output and calls end what is known.  So does a way back to the head of a loop,
  * which may be taken for ever: nothing counts but what comes on the way, or, in the second of two
- * sweeps, at once behind it.  A `trap` leaves the tape whatever the question.
+ * sweeps, at once behind it.  Loops that only compute and access the tape until a counter is 0 are
+ * no such: what comes behind them comes.  A `trap` leaves the tape whatever the question.
  *
  * Relies on: nothing.  Tests: tests/ir/promote. */
 #include "passes/anticipated.h"
@@ -25,6 +26,7 @@
 
 #define REACH_ROOTS        2
 #define ANTICIPATED_SWEEPS 2
+#define COUNTED_BLOCKS     16 /* of a loop that is looked at */
 
 /* For each root, the one accessed next first: an offset up to lo comes, and one from hi on.
  * Root 0: none. */
@@ -114,14 +116,76 @@ static struct reach reach_on_edge(struct func *f, struct cells *cells, const str
     return r;
 }
 
+/* ---- loops that end ---- */
+
+/* Does the latch go back until a counter, which changes by an odd number, is 0? */
+static bool counts_down(struct func *f, block head, block latch) {
+    const struct block_data *d = ir_block(f, latch);
+    if (d->nsucc != 2 || !same_block(d->succ[0], head) || same_block(d->succ[1], head))
+        return false;
+    value cond = ir_resolve(f, ir_at(f, d->last)->a);
+    const struct insn *in = ir_at(f, cond);
+    if (in->op != OP_ADD || !ir_is_const(f, ir_resolve(f, in->b)))
+        return false;
+    value phi = ir_resolve(f, in->a);
+    return (ir_const_of(f, ir_resolve(f, in->b)) & 1) && ir_is(f, phi, OP_PHI) &&
+           same_block(ir_home(f, phi), head) &&
+           same_value(ir_resolve(f, *ir_phi_operand(f, phi, ir_pred_slot(f, latch, head))), cond);
+}
+
+/* Does block b of loop n only compute and access the tape, and stay in the loop, but at its end? */
+static bool is_quiet(struct func *f, const struct loops *loops, uint32_t n, block b, block latch) {
+    const struct block_data *d = ir_block(f, b);
+    for (unsigned k = 0; k < d->nsucc; k++)
+        if (!same_block(b, latch) && !cfg_in_loop(loops, n, d->succ[k]))
+            return false;
+    IR_FOR_INSNS (f, b, v) {
+        enum op op = (enum op)ir_at(f, v)->op;
+        if (op != OP_PHI && op != OP_LOAD && op != OP_STORE && op != OP_BR && op != OP_JMP &&
+            !ir_has(f, v, EFF_PURE))
+            return false;
+    }
+    return true;
+}
+
+/* The loop of which b is the last block, if it certainly ends and nothing else happens in it but
+ * accesses; 0: none. */
+static uint32_t counted_loop(struct func *f, const struct cfg *cfg, block b) {
+    uint32_t n = cfg_loop_of(&cfg->loops, b);
+    const struct loop *l = &cfg->loops.loop[n];
+    block body[COUNTED_BLOCKS];
+    if (n == 0 || !l->innermost || !counts_down(f, l->head, b))
+        return 0;
+    uint32_t nbody = cfg_loop_blocks(cfg, n, body, COUNTED_BLOCKS);
+    for (uint32_t k = 0; k < nbody; k++)
+        if (!is_quiet(f, &cfg->loops, n, body[k], b))
+            return 0;
+    return nbody ? n : 0;
+}
+
+/* The set at the end of loop n is that behind it, but for pointers of its own. */
+static struct reach reach_counted(struct func *f, const struct loops *loops, uint32_t n,
+                                  struct reach behind) {
+    struct reach r = {.all = behind.all};
+    for (unsigned k = REACH_ROOTS; k-- > 0;)
+        if (behind.root[k] && !cfg_in_loop(loops, n, ir_home(f, (value){behind.root[k]})))
+            reach_push(&r, behind.root[k], behind.lo[k], behind.hi[k]);
+    return r;
+}
+
+/* ---- the analysis ---- */
+
 static struct reach reach_end(struct func *f, struct cells *cells, const struct anticipated *a,
-                              block b) {
+                              const struct cfg *cfg, block b) {
     const struct block_data *d = ir_block(f, b);
     struct reach r = NO_REACH;
-    for (unsigned n = 0; n < d->nsucc; n++) {
+    uint32_t counted = counted_loop(f, cfg, b);
+    for (unsigned n = counted ? 1 : 0; n < d->nsucc; n++) {
         block to = d->succ[n];
         struct reach edge = reach_on_edge(f, cells, &a->start[to.i], to, ir_pred_slot(f, b, to));
-        r = n == 0 ? edge : reach_meet(&r, &edge);
+        if (counted)
+            edge = reach_counted(f, &cfg->loops, counted, edge);
+        r = n == 0 || counted ? edge : reach_meet(&r, &edge);
     }
     return r;
 }
@@ -144,21 +208,21 @@ static void reach_before(struct func *f, struct cells *cells, struct reach *r, v
 
 /* One sweep against the flow.  What is not known yet is not certain, so every sweep is right: it
  * concludes from sets that are. */
-static void anticipated_sweep(struct anticipated *a, struct func *f, const struct rpo *order,
+static void anticipated_sweep(struct anticipated *a, struct func *f, const struct cfg *cfg,
                               struct cells *cells) {
-    for (uint32_t i = order->n; i-- > 0;) {
-        block b = order->order[i];
-        struct reach r = reach_end(f, cells, a, b);
+    for (uint32_t i = cfg->rpo.n; i-- > 0;) {
+        block b = cfg->rpo.order[i];
+        struct reach r = reach_end(f, cells, a, cfg, b);
         for (value v = ir_terminator(f, b); v.i != 0 && !ir_is(f, v, OP_PHI); v = ir_prev(f, v))
             reach_before(f, cells, &r, v);
         a->start[b.i] = r;
     }
 }
 
-struct anticipated anticipated_make(struct func *f, const struct rpo *order, struct cells *cells) {
+struct anticipated anticipated_make(struct func *f, const struct cfg *cfg, struct cells *cells) {
     struct anticipated a = {xcalloc(f->nblock, sizeof *a.start), f->nblock};
     for (unsigned n = 0; n < ANTICIPATED_SWEEPS; n++)
-        anticipated_sweep(&a, f, order, cells);
+        anticipated_sweep(&a, f, cfg, cells);
     return a;
 }
 

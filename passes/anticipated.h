@@ -10,7 +10,7 @@ struct anticipated {
     uint32_t nblock;     /* of blocks made since nothing is known */
 };
 
-struct anticipated anticipated_make(struct func *f, const struct rpo *r, struct cells *cells);
+struct anticipated anticipated_make(struct func *f, const struct cfg *cfg, struct cells *cells);
 void anticipated_free(struct anticipated *a);
 /* Once block b is entered (its phis are set): which cells, relative to root, are certainly on the
  * tape, or else the run leaves it, before it prints, reads, or runs for ever?  True if any. */

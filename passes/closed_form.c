@@ -15,6 +15,11 @@
  * Values used behind the loop are then their chains for that t.  t is an exact number, not one
  * modulo 2^width, as t(t-1)/2 needs: it is less than 2^width.
  *
+ * A phi that an iteration makes c - itself alternates: x, c - x, x, ... (a flip-flop variable:
+ * Gerlek, Stoltz and Wolfe, "Beyond Induction Variables", TOPLAS 1995).  It is
+ * x + (c - 2 x) (t & 1), and what sums it up x t + (c - 2 x) (t >> 1); so chains have a term of
+ * each besides.
+ *
  * A phi that takes the same from every iteration but something else from before the loop is no
  * chain; behind the first iteration it is.  In such loops the first iteration is computed apart,
  * and chains begin behind it.
@@ -56,12 +61,19 @@ struct node {
 };
 #define ZERO 1 /* the node of the number 0 */
 
-/* A chain of recurrences; c[degree + 1 ...] are 0. */
+/* The terms of a chain: coefficients of 1, t, t(t-1)/2, ..., of t & 1, and of t >> 1. */
+enum {
+    TERM_ODD = FORM_DEGREE + 1,
+    TERM_HALF,
+    NTERM
+};
+
+/* A chain of recurrences; c[degree + 1 ... FORM_DEGREE] are 0. */
 struct chain {
     bool known;
-    bool self; /* and the phi at hand besides */
+    int self; /* the phi at hand is added, or taken away: 1, -1 */
     unsigned degree;
-    uint16_t c[FORM_DEGREE + 1];
+    uint16_t c[NTERM];
 };
 
 struct form {
@@ -159,7 +171,16 @@ static uint16_t form_op(struct form *m, enum op op, uint16_t a, uint16_t b) {
 /* ---- chains ---- */
 
 static struct chain chain_of(uint16_t c) {
-    return (struct chain){.known = true, .c = {c, ZERO, ZERO, ZERO}};
+    return (struct chain){.known = true, .c = {c, ZERO, ZERO, ZERO, ZERO, ZERO}};
+}
+
+static bool chain_alternates(const struct chain *x) {
+    return x->c[TERM_ODD] != ZERO || x->c[TERM_HALF] != ZERO;
+}
+
+/* Is it the same in every iteration, but for the phi at hand? */
+static bool chain_is_even(const struct chain *x) {
+    return x->degree == 0 && !chain_alternates(x);
 }
 
 static struct chain chain_trim(const struct form *m, struct chain x) {
@@ -170,11 +191,11 @@ static struct chain chain_trim(const struct form *m, struct chain x) {
 
 static struct chain chain_add(struct form *m, struct chain a, struct chain b, enum op op) {
     struct chain x = {.known = true,
-                      .self = a.self || b.self,
+                      .self = op == OP_SUB ? a.self - b.self : a.self + b.self,
                       .degree = a.degree > b.degree ? a.degree : b.degree};
-    if (b.self && (a.self || op == OP_SUB))
+    if (x.self < -1 || x.self > 1)
         return (struct chain){.known = false};
-    for (unsigned i = 0; i <= FORM_DEGREE; i++)
+    for (unsigned i = 0; i < NTERM; i++)
         x.c[i] = form_op(m, op, a.c[i], b.c[i]);
     return chain_trim(m, x);
 }
@@ -190,7 +211,9 @@ static unsigned chain_product_term(unsigned i, unsigned j, unsigned k) {
 
 static struct chain chain_mul(struct form *m, struct chain a, struct chain b) {
     struct chain x = chain_of(ZERO);
-    if (a.self || b.self || a.degree + b.degree > FORM_DEGREE)
+    bool even = chain_is_even(&a) || chain_is_even(&b);
+    if (a.self || b.self || a.degree + b.degree > FORM_DEGREE ||
+        (!even && (chain_alternates(&a) || chain_alternates(&b))))
         return (struct chain){.known = false};
     x.degree = a.degree + b.degree;
     for (unsigned i = 0; i <= a.degree; i++) {
@@ -202,6 +225,9 @@ static struct chain chain_mul(struct form *m, struct chain a, struct chain b) {
             }
         }
     }
+    for (unsigned k = TERM_ODD; k < NTERM; k++)
+        x.c[k] = form_op(m, OP_ADD, form_op(m, OP_MUL, a.c[k], b.c[0]),
+                         form_op(m, OP_MUL, b.c[k], a.c[0]));
     return chain_trim(m, x);
 }
 
@@ -213,7 +239,7 @@ static struct chain chain_op(struct form *m, enum op op, struct chain a, struct 
         return chain_add(m, a, b, op);
     if (op == OP_MUL)
         return chain_mul(m, a, b);
-    if (a.self || b.self || a.degree > 0 || b.degree > 0)
+    if (a.self || b.self || !chain_is_even(&a) || !chain_is_even(&b))
         return (struct chain){.known = false};
     return chain_of(form_op(m, op, a.c[0], b.c[0]));
 }
@@ -315,27 +341,44 @@ static uint16_t form_begins(struct form *m, unsigned i) {
     return m->peeled ? form_first(m, phi_operand(m, m->insn[i], true)) : m->start[i];
 }
 
-/* Tries to find the chain of phi i from those known: what it gains in an iteration. */
+/* What begins as `begins` and gains `gain` in each iteration. */
+static struct chain chain_sum(struct form *m, uint16_t begins, const struct chain *gain) {
+    struct chain x = chain_of(begins);
+    if (gain->degree == FORM_DEGREE || gain->c[TERM_HALF] != ZERO)
+        return (struct chain){.known = false};
+    x.degree = gain->degree + 1;
+    for (unsigned k = 0; k <= gain->degree; k++)
+        x.c[k + 1] = gain->c[k];
+    x.c[TERM_HALF] = gain->c[TERM_ODD];
+    return chain_trim(m, x);
+}
+
+/* What begins as `begins`, x, and becomes c - x in each iteration. */
+static struct chain chain_flip(struct form *m, uint16_t begins, const struct chain *c) {
+    struct chain x = chain_of(begins);
+    if (!chain_is_even(c))
+        return (struct chain){.known = false};
+    x.c[TERM_ODD] = form_op(m, OP_SUB, c->c[0], form_op(m, OP_MUL, begins, form_number(m, 2)));
+    return x;
+}
+
+/* Tries to find the chain of phi i from those known: what an iteration makes of it. */
 static bool form_solve_phi(struct form *m, unsigned i) {
-    m->chain[i] = (struct chain){.known = true, .self = true, .c = {ZERO, ZERO, ZERO, ZERO}};
+    m->chain[i] = chain_of(ZERO);
+    m->chain[i].self = 1;
     form_sweep(m);
-    struct chain next = form_chain(m, phi_operand(m, m->insn[i], true)), x = chain_of(ZERO);
+    struct chain next = form_chain(m, phi_operand(m, m->insn[i], true));
     uint16_t begins = form_begins(m, i);
     m->chain[i].known = false;
-    if (!next.known || !begins || (next.self && next.degree == FORM_DEGREE))
+    if (!next.known || !begins)
         return false;
-    if (!next.self) { /* the same from every iteration, the one before the chain begins included */
-        if (next.degree > 0 || next.c[0] != begins)
-            return false;
-        m->chain[i] = next;
-        return true;
-    }
-    x.c[0] = begins;
-    x.degree = next.degree + 1;
-    for (unsigned k = 0; k <= next.degree; k++)
-        x.c[k + 1] = next.c[k];
-    m->chain[i] = chain_trim(m, x);
-    return true;
+    if (next.self > 0)
+        m->chain[i] = chain_sum(m, begins, &next);
+    else if (next.self < 0)
+        m->chain[i] = chain_flip(m, begins, &next);
+    else if (chain_is_even(&next) && next.c[0] == begins)
+        m->chain[i] = next; /* the same from every iteration, the one before included */
+    return m->chain[i].known;
 }
 
 /* Finds the chains of as many phis as possible; those that depend on others come after these. */
@@ -389,7 +432,8 @@ static uint16_t form_trips(struct form *m) {
     if (at == 0)
         return 0;
     test = form_escape(m, at - 1);
-    if (!test.known || test.degree != 1 || m->node[test.c[1]].op != OP_CONST)
+    if (!test.known || test.degree != 1 || chain_alternates(&test) ||
+        m->node[test.c[1]].op != OP_CONST)
         return 0;
     uint64_t step = m->node[test.c[1]].n;
     if ((step & 1) == 0)
@@ -397,11 +441,17 @@ static uint16_t form_trips(struct form *m) {
     return form_op(m, OP_MUL, test.c[0], form_number(m, 0 - odd_inverse(step)));
 }
 
-/* t(t-1)/2, exactly: one of t / 2 and (t - 1) / 2 is a shift, and t - 1 or t the other factor. */
-static uint16_t form_binomial(struct form *m, uint16_t t, unsigned k) {
+/* What the k-th coefficient of a chain is multiplied with: t(t-1)/2, exactly, as one of t / 2 and
+ * (t - 1) / 2 is a shift, and t - 1 or t the other factor. */
+static uint16_t form_term(struct form *m, uint16_t t, unsigned k) {
+    uint16_t one = form_number(m, 1);
     if (k == 1)
         return t;
-    uint16_t one = form_number(m, 1), less = form_op(m, OP_SUB, t, one);
+    if (k == TERM_ODD)
+        return form_op(m, OP_AND, t, one);
+    if (k == TERM_HALF)
+        return form_op(m, OP_SHR, t, one);
+    uint16_t less = form_op(m, OP_SUB, t, one);
     uint16_t two = form_op(m, OP_MUL, form_op(m, OP_SHR, t, one), form_op(m, OP_OR, less, one));
     if (k == 2)
         return two;
@@ -410,16 +460,17 @@ static uint16_t form_binomial(struct form *m, uint16_t t, unsigned k) {
     return form_op(m, OP_MUL, form_op(m, OP_MUL, two, rest), form_number(m, odd_inverse(3)));
 }
 
-static uint16_t form_at(struct form *m, const struct chain *x, const uint16_t *binomial) {
+/* What the chain is for t. */
+static uint16_t form_at(struct form *m, const struct chain *x, uint16_t t) {
     uint16_t sum = x->c[0];
-    for (unsigned k = 1; k <= x->degree; k++)
-        sum = form_op(m, OP_ADD, sum, form_op(m, OP_MUL, x->c[k], binomial[k]));
+    for (unsigned k = 1; k < NTERM; k++)
+        if (x->c[k] != ZERO)
+            sum = form_op(m, OP_ADD, sum, form_op(m, OP_MUL, x->c[k], form_term(m, t, k)));
     return sum;
 }
 
 /* What the values used behind the loop end as: ends[i], 0 for the others. */
 static bool form_ends(struct form *m, uint16_t *ends) {
-    uint16_t binomial[FORM_DEGREE + 1] = {0};
     uint16_t t = form_trips(m);
     if (!t || !form_escapes_fit(m))
         return false;
@@ -428,11 +479,8 @@ static bool form_ends(struct form *m, uint16_t *ends) {
         if (!form_is_used(m, i))
             continue;
         struct chain x = form_escape(m, i);
-        for (unsigned k = 1; k <= x.degree; k++)
-            if (!binomial[k])
-                binomial[k] = form_binomial(m, t, k);
         /* The condition is 0 at the end, whatever t is. */
-        ends[i] = same_value(m->insn[i], m->l.cond) ? ZERO : form_at(m, &x, binomial);
+        ends[i] = same_value(m->insn[i], m->l.cond) ? ZERO : form_at(m, &x, t);
     }
     return !m->full;
 }

@@ -58,8 +58,8 @@ struct promote {
     struct cells cells;
     struct anticipated anticipated; /* not if strict */
     struct shape *shape;
-    bool *done; /* per block: heads of loops that have had their turn */
-    uint32_t ndone;
+    unsigned *taken; /* per block, heads of loops: cells that are promoted */
+    uint32_t ntaken;
     /* The loop at hand. */
     uint32_t loop;
     block latch;
@@ -257,9 +257,10 @@ static void drop_unsafe(const struct promote *p, struct candidates *c) {
     c->n = kept;
 }
 
-/* Keeps the heaviest candidates; those that prove others safe always. */
-static void keep_heaviest(struct candidates *c) {
-    while (c->n > PROMOTE_CELLS) {
+/* Keeps the heaviest candidates, as many as there is room for; those that prove others safe always.
+ */
+static void keep_heaviest(struct candidates *c, unsigned room) {
+    while (c->n > room) {
         unsigned lightest = 0;
         for (unsigned n = 1; n < c->n; n++)
             if (!c->at[n].proves &&
@@ -279,7 +280,7 @@ static void choose_cells(struct promote *p, struct candidates *c) {
     if (c->n == MAX_CANDIDATES && p->f->strict)
         c->n = 0; /* the order of what did not fit is not known */
     drop_unsafe(p, c);
-    keep_heaviest(c);
+    keep_heaviest(c, PROMOTE_CELLS - p->taken[p->cfg.loops.loop[p->loop].head.i]);
     p->ncell = 0;
     for (int certain = 1; certain >= 0; certain--) {
         for (unsigned n = 0; n < c->n; n++) {
@@ -471,7 +472,7 @@ static void forget_body(struct promote *p) {
 static bool try_loop(struct promote *p, uint32_t n) {
     struct candidates c;
     block head = p->cfg.loops.loop[n].head;
-    if (p->done[head.i] || !p->shape[n].closed || p->shape[n].root.i == 0)
+    if (!p->shape[n].closed || p->shape[n].root.i == 0)
         return false;
     const struct block_data *d = ir_block(p->f, head);
     p->loop = n;
@@ -483,7 +484,7 @@ static bool try_loop(struct promote *p, uint32_t n) {
     bool does = p->ncell > 0 && pass_may(p->env);
     if (does)
         promote_loop(p);
-    p->done[head.i] = does;
+    p->taken[head.i] += does ? p->ncell : 0;
     forget_body(p);
     return does;
 }
@@ -496,12 +497,12 @@ static void round_begin(struct promote *p) {
     p->nindex = f->nblock;
     p->index = xalloc(p->nindex, sizeof *p->index);
     memset(p->index, 0xff, p->nindex * sizeof *p->index);
-    p->done = xrealloc(p->done, f->nblock, sizeof *p->done);
-    memset(p->done + p->ndone, 0, f->nblock - p->ndone);
-    p->ndone = f->nblock;
+    p->taken = xrealloc(p->taken, f->nblock, sizeof *p->taken);
+    memset(p->taken + p->ntaken, 0, (f->nblock - p->ntaken) * sizeof *p->taken);
+    p->ntaken = f->nblock;
     find_shapes(p);
     if (!f->strict)
-        p->anticipated = anticipated_make(f, &p->cfg.rpo, &p->cells);
+        p->anticipated = anticipated_make(f, &p->cfg, &p->cells);
 }
 
 static void round_end(struct promote *p) {
@@ -537,7 +538,7 @@ bool pass_promote(struct func *f, struct pass_env *env) {
     bool changed = false;
     for (unsigned n = 0; n < PROMOTE_ROUNDS && promote_round(&p); n++)
         changed = true;
-    xfree(p.done);
+    xfree(p.taken);
     xfree(p.body);
     xfree(p.touch);
     xfree(p.defs);
