@@ -430,6 +430,20 @@ value ir_trap(struct func *f, block b, value p, int64_t k, uint32_t src) {
     return ir_append(f, b, OP_TRAP, p, NO_VALUE, k, src);
 }
 
+void ir_set_pred(struct func *f, block b, unsigned slot, block from) {
+    struct block_data *d = ir_block(f, b);
+    d->pred[slot] = from;
+    if (d->npred <= slot)
+        d->npred = (uint8_t)(slot + 1);
+}
+
+void ir_set_succ(struct func *f, block b, unsigned n, block to) {
+    struct block_data *d = ir_block(f, b);
+    d->succ[n] = to;
+    if (d->nsucc <= n)
+        d->nsucc = (uint8_t)(n + 1);
+}
+
 unsigned ir_pred_slot(const struct func *f, block from, block to) {
     const struct block_data *d = ir_block(f, to);
     assert(d->npred > 0);

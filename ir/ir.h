@@ -273,6 +273,9 @@ value ir_jmp(struct func *f, block b, block to, uint32_t src);
 value ir_br(struct func *f, block b, value cond, block yes, block no, uint32_t src);
 value ir_ret(struct func *f, block b, value p, uint32_t src);
 value ir_trap(struct func *f, block b, value p, int64_t k, uint32_t src);
+/* Edges by halves, for who copies blocks: phis and what an edge was before are the caller's. */
+void ir_set_pred(struct func *f, block b, unsigned slot, block from);
+void ir_set_succ(struct func *f, block b, unsigned n, block to);
 /* Which predecessor slot of `to` the edge from `from` is. */
 unsigned ir_pred_slot(const struct func *f, block from, block to);
 /* Removes the edge b -> succ[n]: b ends in jmp to the other (phis of the target lose the operand

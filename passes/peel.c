@@ -187,20 +187,6 @@ static value first_of(const struct peel *p, value v) {
     return v.i < p->ninsn && p->copy[v.i].i ? p->copy[v.i] : v;
 }
 
-static void set_pred(struct func *f, block b, unsigned slot, block from) {
-    struct block_data *d = ir_block(f, b);
-    d->pred[slot] = from;
-    if (d->npred <= slot)
-        d->npred = (uint8_t)(slot + 1);
-}
-
-static void set_succ(struct func *f, block b, unsigned n, block to) {
-    struct block_data *d = ir_block(f, b);
-    d->succ[n] = to;
-    if (d->nsucc <= n)
-        d->nsucc = (uint8_t)(n + 1);
-}
-
 static void copy_insn(struct peel *p, value v, block to) {
     if (ir_is(p->f, v, OP_PHI) && same_block(ir_home(p->f, v), p->head)) {
         p->copy[v.i] = ir_resolve(p->f, *ir_phi_operand(p->f, v, p->entry_slot));
@@ -225,10 +211,10 @@ static void copy_body(struct peel *p) {
             copy_insn(p, v, to);
         for (unsigned s = 0; s < ir_block(p->f, b)->nsucc; s++) {
             block next = ir_block(p->f, b)->succ[s];
-            set_succ(p->f, to, s, is_body(p, next) ? p->twin[next.i] : next);
+            ir_set_succ(p->f, to, s, is_body(p, next) ? p->twin[next.i] : next);
         }
         for (unsigned s = 0; s < ir_block(p->f, b)->npred && !same_block(b, p->head); s++)
-            set_pred(p->f, to, s, p->twin[ir_block(p->f, b)->pred[s].i]);
+            ir_set_pred(p->f, to, s, p->twin[ir_block(p->f, b)->pred[s].i]);
     }
 }
 
@@ -237,10 +223,10 @@ static void enter_copy(struct peel *p) {
     struct func *f = p->f;
     block first = p->twin[p->head.i], end = p->twin[p->latch.i];
     const struct block_data *d = ir_block(f, p->pre);
-    set_succ(f, p->pre, same_block(d->succ[0], p->head) ? 0 : 1, first);
-    set_pred(f, first, 0, p->pre);
-    set_succ(f, end, same_block(ir_block(f, p->latch)->succ[0], p->head) ? 0 : 1, p->head);
-    set_pred(f, p->head, p->entry_slot, end);
+    ir_set_succ(f, p->pre, same_block(d->succ[0], p->head) ? 0 : 1, first);
+    ir_set_pred(f, first, 0, p->pre);
+    ir_set_succ(f, end, same_block(ir_block(f, p->latch)->succ[0], p->head) ? 0 : 1, p->head);
+    ir_set_pred(f, p->head, p->entry_slot, end);
     IR_FOR_INSNS (f, p->head, v) {
         if (!ir_is(f, v, OP_PHI))
             break;
@@ -255,13 +241,13 @@ static void leave_both(struct peel *p) {
     block meet = ir_block_new(f, p->latch), end = p->twin[p->latch.i];
     unsigned slot = ir_pred_slot(f, p->latch, p->exit);
     unsigned n = same_block(ir_block(f, p->latch)->succ[0], p->exit) ? 0 : 1;
-    set_succ(f, p->latch, n, meet);
-    set_succ(f, end, n, meet);
-    set_pred(f, meet, 0, p->latch);
-    set_pred(f, meet, 1, end);
-    set_pred(f, p->exit, slot, meet);
+    ir_set_succ(f, p->latch, n, meet);
+    ir_set_succ(f, end, n, meet);
+    ir_set_pred(f, meet, 0, p->latch);
+    ir_set_pred(f, meet, 1, end);
+    ir_set_pred(f, p->exit, slot, meet);
     ir_append(f, meet, OP_JMP, NO_VALUE, NO_VALUE, 0, NO_SRC);
-    set_succ(f, meet, 0, p->exit);
+    ir_set_succ(f, meet, 0, p->exit);
     IR_FOR_INSNS (f, p->exit, v) {
         if (!ir_is(f, v, OP_PHI))
             break;

@@ -83,6 +83,7 @@ static const struct stage level_2[] = {
     {"closed-form,leap,carry,shift", "fold,if-convert,forward,dse,fold,dce"},
     /* What is optimized gets further with the same number of steps. */
     {"prerun", CLEAN_UP, KEPT},
+    {"unroll", "dce"},
     {"inbounds,rebase", NULL},
     {NULL, NULL}};
 
