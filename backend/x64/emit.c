@@ -160,7 +160,7 @@ struct emitter {
     struct emitted *e;
     const struct mach *m;
     uint32_t *real; /* of each block: itself, or where its only instruction, a jump, leads to */
-    bool *align;    /* of each block: is it the head of an innermost loop? */
+    uint8_t *align; /* of each block, in bytes; 0 if it is not the head of an innermost loop */
     /* What the flags are of, in the block: a register tested at this size; 0: not known. */
     unsigned tested_size;
     mreg tested;
@@ -318,7 +318,11 @@ static void find_real_targets(struct emitter *x) {
         x->real[b] = real_target(x->real, b);
 }
 
-/* Loops whose blocks all have the depth of their head are innermost. */
+#define TIGHT_BLOCKS 2
+
+/* Loops whose blocks all have the depth of their head are innermost.  Tight ones, which are
+ * fetched anew each cycle or two, begin where what is fetched at once does; others would pay more
+ * for the padding in front, where they are entered often, than they gain. */
 static void find_inner_loops(struct emitter *x) {
     const struct mach *m = x->m;
     uint32_t depth_from = 0; /* blocks depth_from .. b have the depth of b */
@@ -328,7 +332,7 @@ static void find_inner_loops(struct emitter *x) {
             depth_from = b;
         for (unsigned n = 0; n < mb->nsucc; n++)
             if (mb->succ[n] <= b && mb->succ[n] >= depth_from)
-                x->align[mb->succ[n]] = true;
+                x->align[mb->succ[n]] = b - mb->succ[n] < TIGHT_BLOCKS ? 32 : 16;
     }
 }
 
@@ -362,7 +366,7 @@ static void emit_block(struct emitter *x, uint32_t b, uint32_t next) {
     const struct mach *m = x->m;
     const struct mblock *mb = &m->block[b];
     if (x->align[b])
-        emit_item(x->e, ITEM_ALIGN)->in.disp = 16;
+        emit_item(x->e, ITEM_ALIGN)->in.disp = x->align[b];
     emit_place(x->e, LABEL_BLOCKS + b);
     x->tested_size = 0;
     for (uint32_t i = mb->first; i < mb->end; i++) {
