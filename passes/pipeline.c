@@ -80,7 +80,7 @@ static const struct stage level_2[] = {
     /* What is left of balanced loops works on values. */
     {"promote", "fold,gvn,dce,forward,dse,fold,if-convert,dce"},
     /* What of it only computes need not loop. */
-    {"closed-form,leap,carry,shift", "fold,if-convert,forward,dse,fold,dce"},
+    {"closed-form,leap,carry,shift", "fold,if-convert,forward,merge-loads,dse,fold,dce"},
     /* What is optimized gets further with the same number of steps. */
     {"prerun", CLEAN_UP, KEPT},
     {"unroll", "dce"},
