@@ -368,7 +368,7 @@ static bool check_uses(struct verifier *y, const struct reach *r, value v) {
     const value o[3] = {in->a, in->b, in->c};
     bool phi = in->op == OP_PHI;
     const bool used[3] = {phi || info->a, phi ? d->npred > 1 : info->b != 0, !phi && info->c};
-    for (unsigned n = 0; n < 3; n++) {
+    for (unsigned n = 0; n < (phi ? 2u : 3u); n++) {
         if (!used[n] ||
             is_available(y, r, o[n], phi ? d->pred[n] : ir_home(y->f, v), phi ? NO_VALUE : v))
             continue;
