@@ -133,10 +133,8 @@ static bool form_is_number(const struct form *m, uint16_t a, uint64_t n) {
 /* a op b, where that need not be computed now; else 0. */
 static uint16_t form_fold(struct form *m, enum op op, uint16_t a, uint16_t b) {
     struct node *p = &m->node[a], *q = &m->node[b];
-    if (p->op == OP_CONST && q->op == OP_CONST && (op == OP_ADD || op == OP_SUB || op == OP_MUL))
-        return form_number(m, op == OP_ADD   ? p->n + q->n
-                              : op == OP_SUB ? p->n - q->n
-                                             : p->n * q->n);
+    if (p->op == OP_CONST && q->op == OP_CONST && (op == OP_ADD || op == OP_MUL))
+        return form_number(m, op == OP_ADD ? p->n + q->n : p->n * q->n);
     if (form_is_number(m, b, 0) && op != OP_EQ && op != OP_NE && op != OP_ULT)
         return op == OP_MUL || op == OP_AND ? b : a;
     if (op == OP_MUL && form_is_number(m, b, 1))

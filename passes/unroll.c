@@ -84,7 +84,7 @@ static bool may_unroll(struct unroll *u) {
 /* What v is in the second round. */
 static value second_of(const struct unroll *u, value v) {
     v = ir_resolve(u->f, v);
-    return v.i < u->ninsn && same_block(ir_home(u->f, v), u->l.body) ? u->second[v.i] : v;
+    return same_block(ir_home(u->f, v), u->l.body) ? u->second[v.i] : v;
 }
 
 /* An access relative to a pointer that was moved becomes one relative to where that came from. */
