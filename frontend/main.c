@@ -189,6 +189,8 @@ static enum exit_status main_read_ir(struct job *j) {
         diag_error("%s: the function calls loops of a program that is not here", j->source.name);
         return EXIT_SOURCE;
     }
+    /* Where nothing leads, an operand may be its own: passes that follow it would not end. */
+    ir_drop_unreachable(j->func);
     /* A dump was made for one width and one size of tape. */
     j->o.cell_bits = j->func->cell_bits;
     if (j->func->tape_cells != 0)

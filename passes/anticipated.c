@@ -121,7 +121,7 @@ static struct reach reach_on_edge(struct func *f, struct cells *cells, const str
 /* Does the latch go back until a counter, which changes by an odd number, is 0? */
 static bool counts_down(struct func *f, block head, block latch) {
     const struct block_data *d = ir_block(f, latch);
-    if (d->nsucc != 2 || !same_block(d->succ[0], head) || same_block(d->succ[1], head))
+    if (d->nsucc != 2 || !same_block(d->succ[0], head))
         return false;
     value cond = ir_resolve(f, ir_at(f, d->last)->a);
     const struct insn *in = ir_at(f, cond);
@@ -155,6 +155,9 @@ static uint32_t counted_loop(struct func *f, const struct cfg *cfg, block b) {
     const struct loop *l = &cfg->loops.loop[n];
     block body[COUNTED_BLOCKS];
     if (n == 0 || !l->innermost || !counts_down(f, l->head, b))
+        return 0;
+    /* Left at its end only, a loop has nothing else between head and end: this bounds the walk. */
+    if (cfg->rpo.pos[b.i] - cfg->rpo.pos[l->head.i] >= COUNTED_BLOCKS)
         return 0;
     uint32_t nbody = cfg_loop_blocks(cfg, n, body, COUNTED_BLOCKS);
     for (uint32_t k = 0; k < nbody; k++)

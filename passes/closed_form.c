@@ -177,7 +177,7 @@ static bool chain_alternates(const struct chain *x) {
 }
 
 /* Is it the same in every iteration, but for the phi at hand? */
-static bool chain_is_even(const struct chain *x) {
+static bool chain_is_fixed(const struct chain *x) {
     return x->degree == 0 && !chain_alternates(x);
 }
 
@@ -209,9 +209,9 @@ static unsigned chain_product_term(unsigned i, unsigned j, unsigned k) {
 
 static struct chain chain_mul(struct form *m, struct chain a, struct chain b) {
     struct chain x = chain_of(ZERO);
-    bool even = chain_is_even(&a) || chain_is_even(&b);
+    bool fixed = chain_is_fixed(&a) || chain_is_fixed(&b);
     if (a.self || b.self || a.degree + b.degree > FORM_DEGREE ||
-        (!even && (chain_alternates(&a) || chain_alternates(&b))))
+        (!fixed && (chain_alternates(&a) || chain_alternates(&b))))
         return (struct chain){.known = false};
     x.degree = a.degree + b.degree;
     for (unsigned i = 0; i <= a.degree; i++) {
@@ -237,7 +237,7 @@ static struct chain chain_op(struct form *m, enum op op, struct chain a, struct 
         return chain_add(m, a, b, op);
     if (op == OP_MUL)
         return chain_mul(m, a, b);
-    if (a.self || b.self || !chain_is_even(&a) || !chain_is_even(&b))
+    if (a.self || b.self || !chain_is_fixed(&a) || !chain_is_fixed(&b))
         return (struct chain){.known = false};
     return chain_of(form_op(m, op, a.c[0], b.c[0]));
 }
@@ -354,7 +354,7 @@ static struct chain chain_sum(struct form *m, uint16_t begins, const struct chai
 /* What begins as `begins`, x, and becomes c - x in each iteration. */
 static struct chain chain_flip(struct form *m, uint16_t begins, const struct chain *c) {
     struct chain x = chain_of(begins);
-    if (!chain_is_even(c))
+    if (!chain_is_fixed(c))
         return (struct chain){.known = false};
     x.c[TERM_ODD] = form_op(m, OP_SUB, c->c[0], form_op(m, OP_MUL, begins, form_number(m, 2)));
     return x;
@@ -374,7 +374,7 @@ static bool form_solve_phi(struct form *m, unsigned i) {
         m->chain[i] = chain_sum(m, begins, &next);
     else if (next.self < 0)
         m->chain[i] = chain_flip(m, begins, &next);
-    else if (chain_is_even(&next) && next.c[0] == begins)
+    else if (chain_is_fixed(&next) && next.c[0] == begins)
         m->chain[i] = next; /* the same from every iteration, the one before included */
     return m->chain[i].known;
 }

@@ -15,8 +15,8 @@
  * Each way must have accessed the cell in its last block, which is looked at for a bounded length;
  * heads of loops are left to promote, carry and shift.
  *
- * Traps: the cell has been accessed just before, on either way.  Linear.
- * Tests: tests/ir/merge-loads. */
+ * Traps: the cell has been accessed just before, on either way.  Relies on forward, which leaves
+ * one load of a cell in a block.  Linear.  Tests: tests/ir/merge-loads. */
 #include "ir/cfg.h"
 #include "passes/cells.h"
 #include "passes/pass.h"

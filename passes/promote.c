@@ -32,7 +32,7 @@
 
 #define PROMOTE_CELLS  12   /* cells of one loop; sets of them are bit masks */
 #define PROMOTE_BLOCKS 4096 /* larger loops are left alone: keeps the pass linear */
-#define PROMOTE_ROUNDS 4    /* loop levels served, outermost first */
+#define PROMOTE_ROUNDS 4    /* loop levels served, outermost first; one may have two */
 #define MAX_CANDIDATES 256  /* distinct cells of a loop that are looked at */
 
 /* What is known of one loop. */
