@@ -191,6 +191,7 @@ static enum exit_status main_read_ir(struct job *j) {
     }
     /* Where nothing leads, an operand may be its own: passes that follow it would not end. */
     ir_drop_unreachable(j->func);
+    ir_settle(j->func);
     /* A dump was made for one width and one size of tape. */
     j->o.cell_bits = j->func->cell_bits;
     if (j->func->tape_cells != 0)

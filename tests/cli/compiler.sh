@@ -18,6 +18,10 @@ ok "IR with calls" 2 '' '~calls loops of a program that is not here$' --ir call.
 printf 'program cells=8 {\nb1:\n  %%1 = tape\n  out 65\n  ret %%1\nb2:\n  jmp b3\nb3:\n  %%3 = move %%4 + 1\n' >nowhere.ir
 printf '  %%4 = move %%3 + 1\n  %%5 = load %%4\n  br %%5, b3, b4\nb4:\n  ret %%4\n}\n' >>nowhere.ir
 ok "IR that goes in circles where nothing leads" 0 'A' '' -O2 --ir nowhere.ir
+printf 'unit cells=8 {\nb1:\n  %%1 = tape\n  jmp b3\nb2:\n  jmp b3\nb3:\n  %%2 = phi b1 65, b2 66\n  out %%2\n  ret %%1\n}\n' >phi.ir
+for options in -O0 "-O0 --interp" "-O3 --validate-each"; do
+    ok "IR with a phi for where nothing leads ($options)" 0 'A' '' $options --ir phi.ir
+done
 ok "IR that breaks a rule" 2 '' '~^bfopt: error: p.ir: the function breaks a rule$' --ir p.ir
 printf 'program cells=8 tape=4096 {\nb1:\n  %%1 = tape\n  store %%1 - 1, 5\n  ret %%1\n}\n' >p.ir
 ok "off the tape without a source" 3 '' 'bfopt: error: cell -1 is left of the tape\n' -O0 --ir p.ir
